@@ -1,6 +1,7 @@
-"""Sends HTTP requests to the public internet, with the library `requests` over guarded connections.
+"""Sends HTTP requests to the public internet, with the adapter of `requests` over guarded connections.
 
-Proxies of the environment and passwords in .netrc are not used, and cookies are kept only within one fetch.
+A session of requests is not used: it would use proxies of the environment and passwords in .netrc, keep
+cookies, and read the whole body of a redirect.
 """
 
 import ssl
@@ -8,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
-from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import urlsplit
 
 import requests
@@ -26,20 +26,6 @@ from guarded_http.resolver import make_resolver
 from guarded_http.response import HttpResponse, translate_errors
 from guarded_http.scope import NetworkScope
 from guarded_http.transport import RequestTimeout, Transport
-
-
-class _Session(requests.Session):
-    """A session that keeps no cookies, ignores the environment, and follows no redirects."""
-
-    def __init__(self, transport: Transport) -> None:
-        super().__init__()
-        self.trust_env = False
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
-        for scheme in ("http://", "https://"):
-            self.mount(scheme, transport)
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return None, since requests would otherwise read a redirect's whole body before it returns."""
 
 
 class HttpClient:
@@ -69,7 +55,7 @@ class HttpClient:
         self._tls_context = tls_context or default_tls_context
         # By proxy (operators allow few), and by whether only public addresses may be contacted: an idle
         # connection to an allowed network must not be used then.
-        self._sessions = dict[tuple[Proxy | None, bool], _Session]()
+        self._transports = dict[tuple[Proxy | None, bool], Transport]()
 
     def look_up(self, url: str, seconds: float) -> bool:
         """Return whether `send` need not wait for a lookup of the host of `url`.
@@ -119,12 +105,10 @@ class HttpClient:
         is_sent_to_proxy = request.proxy is not None and url.startswith("http:")
         timeout = RequestTimeout(url if is_sent_to_proxy else prepared.path_url, budget)
         with translate_errors(deadline, url, kind=FetchErrorKind.CONNECT):
-            response = self._session(request.proxy, scope).send(
+            response = self._transport(request.proxy, scope).send(
                 prepared,
                 stream=True,
                 timeout=timeout,  # type: ignore[arg-type] # requests' adapter takes urllib3's Timeout too
-                allow_redirects=False,
-                proxies={},
             )
         scope.public_only = scope.public_only or budget.is_public
         if cookies is not None:
@@ -137,14 +121,14 @@ class HttpClient:
                 raise FetchError(FetchErrorKind.CONNECT, detail, status=407, url=url)
             yield HttpResponse(url, response, budget, request)
 
-    def _session(self, proxy: Proxy | None, scope: NetworkScope) -> _Session:
+    def _transport(self, proxy: Proxy | None, scope: NetworkScope) -> Transport:
         public_only = scope.public_only and bool(self._dialer.allowed_networks)
-        session = self._sessions.get((proxy, public_only))
-        if session is None:
+        transport = self._transports.get((proxy, public_only))
+        if transport is None:
             dialer = replace(self._dialer, public_only=public_only)
-            session = _Session(Transport(dialer, self._tls_context, proxy))
-            session = self._sessions.setdefault((proxy, public_only), session)
-        return session
+            transport = Transport(dialer, self._tls_context, proxy)
+            transport = self._transports.setdefault((proxy, public_only), transport)
+        return transport
 
     def _prepare(self, url: str, request: HttpRequest, accept: str) -> requests.PreparedRequest:
         headers = CaseInsensitiveDict(

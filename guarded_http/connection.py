@@ -242,6 +242,24 @@ class Connection(HTTPConnection):
         self.budget.is_public = self._is_public
         return BudgetedResponse(sock, *arguments, budget=self.budget, **options)
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection is open and has no unread bytes; urllib3 asks before it uses it again.
+
+        urllib3's own property polls the socket, which under gevent takes a tenth of the processor time of a
+        fetch, and does not see the bytes that TLS has already decrypted.
+        """
+        if self.sock is None or (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()):
+            return False
+        self.sock.settimeout(0)  # until the next request sets its own timeout
+        try:
+            socket.socket.recv(self.sock, 1, socket.MSG_PEEK)  # SSLSocket.recv has no flags
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
 
 class TlsConnection(Connection, HTTPSConnection):
     """A connection with TLS; SNI and the check of the certificate use the host's name, not its address."""
@@ -269,9 +287,3 @@ class TlsConnection(Connection, HTTPSConnection):
             raise FetchError(FetchErrorKind.TIMEOUT, "the TLS handshake timed out") from None
         except (OSError, ValueError) as error:  # ValueError: a name that no certificate can have
             raise FetchError(FetchErrorKind.TLS, f"{type(error).__name__}: {error}") from None
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether the connection is open and has no unread bytes."""
-        # urllib3 checks the socket, which no longer contains the bytes that TLS has already decrypted.
-        return super().is_connected and not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending())

@@ -1,26 +1,24 @@
 """Makes the library `requests` use urllib3's connection pools with guarded connections."""
 
-import logging
 import ssl
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
+from urllib.parse import urlsplit
 
+from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
+from urllib3.connection import port_by_scheme
 from urllib3.response import BaseHTTPResponse
 
 from guarded_http.connection import ByteBudget, Connection, TlsConnection
 from guarded_http.dialer import Dialer
+from guarded_http.idle_connections import IdleConnections
 from guarded_http.proxy import ProxyDialer
 from guarded_http.request import Proxy
 
-POOL_SITES = 128  #: maximum number of sites with idle connections; the least recently used are closed first
-#: Maximum number of idle connections to one site. Further connections are closed after their response.
-POOL_CONNECTIONS = 4
-
-# urllib3 logs a warning for each connection that the pool does not keep.
-logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+MAX_SITES = 1_000  #: maximum number of sites whose pools are kept; a pool has no connections of its own
 
 
 class RequestTimeout(Timeout):
@@ -44,9 +42,32 @@ class RequestTimeout(Timeout):
 
 
 class _Pool(HTTPConnectionPool):
-    """Connections to one site."""
+    """Connections to one site, whose idle ones are kept with those of the other sites.
+
+    Args:
+        idle: the idle connections of all sites.
+    """
 
     ConnectionCls: type[Connection] = Connection
+
+    def __init__(self, *arguments: Any, idle: IdleConnections[Connection], **options: Any) -> None:  # noqa: ANN401 - the arguments are urllib3's
+        super().__init__(*arguments, **options)
+        self._idle = idle
+        self._site = self.scheme, self.host, self.port
+
+    def _get_conn(self, timeout: float | None = None) -> Connection:
+        """Return an idle connection that is still open, or a new one."""
+        del timeout  # urllib3 waits for a connection if their number is limited
+        while connection := self._idle.take(self._site):
+            if connection.is_connected:
+                return connection
+            connection.close()
+        return self._new_conn()  # type: ignore[return-value] # it is a ConnectionCls
+
+    def _put_conn(self, conn: Connection | None) -> None:  # type: ignore[override] # it is a ConnectionCls
+        """Keep a connection, unless its last response was the last one."""
+        if conn is not None and not conn.is_closed:
+            self._idle.keep(self._site, conn)
 
     def _make_request(  # type: ignore[override] # urllib3's options are not listed
         self,
@@ -90,13 +111,39 @@ class Transport(HTTPAdapter):
     def __init__(
         self, dialer: Dialer, tls_context: Callable[[], ssl.SSLContext], proxy: Proxy | None = None
     ) -> None:
-        super().__init__(pool_connections=POOL_SITES, pool_maxsize=POOL_CONNECTIONS)
+        super().__init__()
         plain = ProxyDialer(proxy, dialer, has_tunnel=False) if proxy else dialer
         tunnel = ProxyDialer(proxy, dialer, has_tunnel=True) if proxy else dialer
-        self.poolmanager.pool_classes_by_scheme = {
-            "http": partial(_Pool, dialer=plain),
-            "https": partial(_TlsPool, dialer=tunnel, tls_context=tls_context),
+        idle = IdleConnections[Connection]()
+        pools: dict[str, Callable[[str, int], HTTPConnectionPool]] = {
+            "http": partial(_Pool, dialer=plain, idle=idle),
+            "https": partial(
+                _TlsPool, dialer=tunnel, tls_context=tls_context, idle=idle, cert_reqs=ssl.CERT_REQUIRED
+            ),
         }
+
+        @lru_cache(MAX_SITES)
+        def pool(scheme: str, host: str, port: int) -> HTTPConnectionPool:
+            return pools[scheme](host, port)
+
+        self._pool = pool
+
+    def get_connection_with_tls_context(
+        self,
+        request: PreparedRequest,
+        *_: object,
+        **__: object,
+    ) -> HTTPConnectionPool:
+        """Return the pool of a site; requests' own method would compare 20 options that never differ."""
+        parts = urlsplit(request.url or "")
+        return self._pool(parts.scheme, parts.hostname or "", parts.port or port_by_scheme[parts.scheme])
 
     def cert_verify(self, *_: object) -> None:
         """Do nothing: requests' own method would add authorities to the context at each connection."""
+
+    def build_response(self, req: PreparedRequest, resp: BaseHTTPResponse) -> Response:  # noqa: ARG002 - the parameters are those of requests
+        """Return a response without cookies and text encoding, which `HttpResponse` does not use."""
+        response = Response()
+        response.status_code, response.raw = resp.status, resp
+        response.headers = resp.headers  # type: ignore[assignment] # urllib3's are case-insensitive, too
+        return response

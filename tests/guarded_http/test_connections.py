@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from guarded_http.addresses import parse_networks
+from guarded_http.client import HttpClient
+from guarded_http.dialer import Dialer
 from guarded_http.errors import FetchErrorKind
+from guarded_http.idle_connections import IdleConnections
 from guarded_http.redirects import follow_redirects
-from guarded_http.transport import POOL_CONNECTIONS
 from tests.guarded_http.requesting import SecondsLeft, get_body, get_error, local_client, trusting_client
 from tests.servers.certificates import CertificateAuthority
+from tests.servers.fake_resolver import FakeResolver
 from tests.servers.site import PendingRequest, Site, http, redirect, running_site
 
 PAGE = b"<h1>One</h1>"
@@ -89,27 +93,30 @@ def test_repeated_equal_content_length_ends_the_body(site: Site) -> None:
     assert get_body(client, site.add("/2", in_two_fields)) == PAGE
 
 
-def test_idle_connections_to_one_site_are_bounded_without_warnings(
+def test_connections_of_simultaneous_requests_are_all_reused(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Simultaneous requests open one connection each; later only `POOL_CONNECTIONS` idle ones are kept."""
-    client, count = local_client(), 2 * POOL_CONNECTIONS
+    """Simultaneous requests to one site open one connection each, and later ones open none."""
+    client, count = local_client(), 20
     site.add("/", http(200, PAGE))
-
-    def request_all_at_once() -> None:
+    for _ in range(3):
         with ExitStack() as stack:
             requested = [client.send(site.url("/"), SecondsLeft(60)) for _ in range(count)]
             responses = [stack.enter_context(each) for each in requested]
             assert [response.read_body(1000) for response in responses] == [PAGE] * count
-
-    # Given more simultaneous requests than idle connections that are kept
-    request_all_at_once()
     assert site.connections == count
-    # When as many requests are sent again
-    request_all_at_once()
-    # Then the kept connections are reused, and no warning is logged about the closed ones
-    assert site.connections == 2 * count - POOL_CONNECTIONS
     assert caplog.records == []
+
+
+def test_number_of_idle_connections_to_all_sites_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the limit of all sites, a further idle connection closes the one that has been idle longest."""
+    monkeypatch.setattr(IdleConnections.__init__, "__defaults__", (2,))
+    client = local_client()
+    with running_site() as first, running_site() as second, running_site() as third:
+        for site in (first, second, third, second, third, first):
+            site.add("/", http(200, PAGE))
+            assert get_body(client, site.url("/")) == PAGE
+    assert (first.connections, second.connections, third.connections) == (2, 1, 1)
 
 
 def test_unrequested_response_over_tls_is_not_read_as_the_next(tmp_path: Path) -> None:
@@ -123,3 +130,19 @@ def test_unrequested_response_over_tls_is_not_read_as_the_next(tmp_path: Path) -
         client = trusting_client(authority)
         for path, title in (("/1", b"First"), ("/2", b"One"), ("/1", b"First"), ("/2", b"One")):
             assert title in get_body(client, f"https://shop.example:{site.port}{path}")
+
+
+def test_tls_handshakes_and_lookups_serve_later_requests_too(tmp_path: Path) -> None:
+    """Simultaneous requests need a lookup and a TLS handshake each, and the requests after them need none."""
+    authority, resolver, count = CertificateAuthority(), FakeResolver(["127.0.0.1"]), 8
+    dialer = Dialer(parse_networks("127.0.0.0/8"), resolver)
+    client = HttpClient("scrapeq/test", dialer, tls_context=authority.client)
+    with running_site(authority.server(tmp_path, "shop.example")) as site:
+        site.add("/", http(200, PAGE))
+        for _ in range(3):
+            with ExitStack() as stack:
+                url = f"https://shop.example:{site.port}/"
+                requested = [client.send(url, SecondsLeft(60)) for _ in range(count)]
+                responses = [stack.enter_context(each) for each in requested]
+                assert [response.read_body(1000) for response in responses] == [PAGE] * count
+        assert (site.connections, len(resolver.resolved)) == (count, count)
