@@ -35,7 +35,10 @@ class CallTime(Protocol):
         """Return the seconds that remain for the function; it may raise an exception if none do."""
 
     def remaining_wait(self) -> float:
-        """Return for how many seconds the call may wait for a process of a later level."""
+        """Return for how many seconds the call may wait for a process."""
+
+    def queueing(self) -> AbstractContextManager[object]:
+        """Return a context in which the call waits for a process of the first level."""
 
     def waiting(self) -> AbstractContextManager[object]:
         """Return a context in which the call waits for a process of a later level."""
@@ -58,6 +61,10 @@ class RealTime:
     def remaining_wait(self) -> float:
         """See `CallTime`."""
         return self.remaining()
+
+    def queueing(self) -> AbstractContextManager[object]:
+        """See `CallTime`."""
+        return nullcontext()
 
     def waiting(self) -> AbstractContextManager[object]:
         """See `CallTime`."""
@@ -93,7 +100,7 @@ class ResultTooLarge(CallFailed):
 
 
 class NoFreeProcess(CallFailed):
-    """No process of a later level became free in the time that the call may wait."""
+    """No process became free in the time that the call may wait."""
 
 
 class ChildDied(CallFailed):
@@ -118,7 +125,7 @@ class ProcessPool:
     A request first runs with the limits of the first level. If it needs more, it is killed and runs again on
     the next level that permits more of what it lacked, CPU time or memory. So requests that need little never
     wait for those that need much; in scheduling this is a multilevel feedback queue. A call waits for a
-    process of the first level in its own time, and for one of a later level in `CallTime.waiting`.
+    process of the first level in `CallTime.queueing`, and for one of a later level in `CallTime.waiting`.
 
     Args:
         server: the fork server, which has been started.
@@ -209,7 +216,7 @@ class _Processes:
         with suppress(Empty):
             self._free.get_nowait()
             return
-        if self._is_first:
+        if self._is_first and not time.remaining_wait():  # a call that may not wait spends its own time
             try:
                 self._free.get(timeout=time.remaining())
             except Empty:
@@ -217,11 +224,11 @@ class _Processes:
             return
         is_taken = False
         try:
-            with time.waiting():
+            with time.queueing() if self._is_first else time.waiting():
                 self._free.get(timeout=time.remaining_wait())
                 is_taken = True
         except Empty:
-            raise NoFreeProcess from None
+            raise (NoFreeProcess if time.remaining() else DeadlineExceeded) from None
         except BaseException:
             if is_taken:
                 self._free.put(None)

@@ -2,8 +2,8 @@
 
 import os
 import signal
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 
 from contract.attempt import AttemptFailed
@@ -24,6 +24,7 @@ from process_pool.pool import (
     ResultTooLarge,
 )
 from worker.budget import PageBudget
+from worker.extraction_queue import ExtractionQueue
 from worker.page import FetchedPage
 
 MIB = 1024 * 1024
@@ -61,13 +62,15 @@ def end_this_process() -> None:
 
 @dataclass(frozen=True)
 class _ExtractionTime:
-    """The time of an extraction: that of the page, but a wait for a slow page's process costs no page time.
+    """The time of an extraction: that of the page, but a wait for a process costs no page time.
 
     Attributes:
         budget: the budget of the delivery.
+        queue: the pages that wait for a process of the first level.
     """
 
     budget: PageBudget
+    queue: ExtractionQueue
 
     def remaining(self) -> float:
         """See `CallTime`."""
@@ -76,6 +79,12 @@ class _ExtractionTime:
     def remaining_wait(self) -> float:
         """See `CallTime`."""
         return self.budget.remaining_wait()
+
+    @contextmanager
+    def queueing(self) -> Iterator[None]:
+        """See `CallTime`. The page keeps its slot, since the wait is short."""
+        with self.queue.waiting(), self.budget.waiting(keeps_activity=True):
+            yield
 
     def waiting(self) -> AbstractContextManager[object]:
         """See `CallTime`. The page has its body, so it leaves its slot to a page that has none yet."""
@@ -90,12 +99,18 @@ class ChildExtraction:
         pool: the pool, whose function is `extraction.extract_items.run`.
         largest: the limits of its last level.
         on_dead_server: called if the fork server has died.
+        queue: counts the pages that wait for a process of the first level; None if nobody asks for them.
     """
 
     def __init__(
-        self, pool: ProcessPool, largest: Limits, on_dead_server: Callable[[], None] = end_this_process
+        self,
+        pool: ProcessPool,
+        largest: Limits,
+        on_dead_server: Callable[[], None] = end_this_process,
+        queue: ExtractionQueue | None = None,
     ) -> None:
         self._pool = pool
+        self._queue = queue or ExtractionQueue(1)
         self._largest = largest
         self._on_dead_server = on_dead_server
 
@@ -112,7 +127,9 @@ class ChildExtraction:
         request = encode_request(recipe, page, may_be_empty=may_be_empty)
         try:
             first_level = int(len(page.body) > LARGE_BODY_BYTES)
-            result = self._pool.call(request, page.body, _ExtractionTime(budget), first_level=first_level)
+            result = self._pool.call(
+                request, page.body, _ExtractionTime(budget, self._queue), first_level=first_level
+            )
         except CallFailed as error:
             raise self._attempt_failed(error) from None
         except OSError as error:
@@ -132,7 +149,9 @@ class ChildExtraction:
         if isinstance(error, ResultTooLarge):
             return AttemptFailed(Reason.TOO_LARGE, "the items are larger than a process may return")
         if isinstance(error, NoFreeProcess):
-            detail = "the page is large or slow, and so were too many others (EXTRACTION_PROCESSES)"
+            detail = (
+                "too many other pages were extracted, or too many large or slow ones (EXTRACTION_PROCESSES)"
+            )
             return AttemptFailed(Reason.QUEUED_TOO_LONG, detail)
         if isinstance(error, DeadlineExceeded):
             detail = "the page budget (PAGE_BUDGET_SECONDS) ended during the extraction"

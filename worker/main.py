@@ -24,9 +24,10 @@ from worker.app import make_app
 from worker.child_extraction import MIB, ChildExtraction, levels
 from worker.controls import OperatorControls
 from worker.delayed import wait_until_not_before
+from worker.extraction_queue import ExtractionQueue
 from worker.fetch import Fetcher
 from worker.fork_server import FORK_SERVER
-from worker.page_slots import PageSlots
+from worker.page_slots import PageSlots, PageStarts
 from worker.push_delivery import PushConsumer
 from worker.rate_limiter import RateLimiter
 from worker.robots_cache import FAILURE_CACHE_SECONDS
@@ -116,13 +117,15 @@ def _make_scraper(settings: WorkerSettings, shutdown: Shutdown, controls: Operat
         max_redirects=settings.fetch_max_redirects,
         policy=policy,
     )
+    queue = ExtractionQueue(settings.extraction_processes)  # so that the processes never wait for a page
     page_slots = PageSlots(
         -(-settings.page_concurrency // settings.web_concurrency),
         max(1, MAX_LARGE_PAGES_BYTES // settings.web_concurrency // settings.fetch_max_bytes),
+        PageStarts(queue),
     )
     return Scraper(
         fetch=fetcher.fetch,
-        extract=_make_extraction(settings),
+        extract=_make_extraction(settings, queue),
         page_budget_seconds=settings.page_budget_seconds,
         wait_budget_seconds=settings.wait_budget_seconds,
         hold_seconds=partial(_hold_seconds, settings, shutdown),
@@ -136,14 +139,14 @@ def _make_scraper(settings: WorkerSettings, shutdown: Shutdown, controls: Operat
     )
 
 
-def _make_extraction(settings: WorkerSettings) -> ChildExtraction:
+def _make_extraction(settings: WorkerSettings, queue: ExtractionQueue) -> ChildExtraction:
     FORK_SERVER.ensure_started()  # it runs already, unless this is not a process of gunicorn
     pool_levels = levels(
         settings.extraction_processes,
         settings.extraction_cpu_seconds,
         settings.extraction_memory_mib * MIB,
     )
-    return ChildExtraction(ProcessPool(FORK_SERVER, pool_levels), pool_levels[-1].limits)
+    return ChildExtraction(ProcessPool(FORK_SERVER, pool_levels), pool_levels[-1].limits, queue=queue)
 
 
 def _hold_seconds(settings: WorkerSettings, shutdown: Shutdown) -> float | None:

@@ -2,7 +2,13 @@
 
 A process takes many more pushes than it works on, since a push that only waits costs next to nothing, and
 its job is not delivered in vain.
+
+A page that has its slot starts when the processor can serve it: one page after the other, and none while
+enough pages wait for their extraction. If all started at once, each would be fetched slowly, and its budget
+would be spent on the other pages instead of on its site.
 """
+
+import time
 
 import gevent
 from gevent.lock import Semaphore
@@ -10,6 +16,34 @@ from gevent.lock import Semaphore
 from contract.attempt import AttemptFailed
 from contract.outcome import Reason
 from worker.budget import PageBudget
+from worker.extraction_queue import ExtractionQueue
+
+#: Seconds between the starts of two pages, less than the processor time of a page. When the processor is
+#: busy, a round of the event loop takes longer, and one page starts in each round.
+START_SECONDS = 0.001
+
+
+class PageStarts:
+    """Lets the pages of this process start one after the other.
+
+    Args:
+        queue: the pages that wait for their extraction.
+    """
+
+    def __init__(self, queue: ExtractionQueue) -> None:
+        self._next = Semaphore(1)
+        self._queue = queue
+
+    def wait(self, seconds: float) -> None:
+        """Wait until the next page may start, for at most `seconds`; it then starts in any case."""
+        ends_at = time.monotonic() + seconds
+        if not self._next.acquire(timeout=seconds):
+            return
+        try:
+            gevent.sleep(min(START_SECONDS, seconds))
+            self._queue.wait_for_room(max(0.0, ends_at - time.monotonic()))
+        finally:
+            self._next.release()
 
 
 class PageSlots:
@@ -18,15 +52,17 @@ class PageSlots:
     Args:
         count: number of slots.
         large_count: number of the slots whose pages may be large; None for all of them.
+        starts: lets the pages that have a slot start one after the other; None to start them at once.
     """
 
-    def __init__(self, count: int, large_count: int | None = None) -> None:
+    def __init__(self, count: int, large_count: int | None = None, starts: PageStarts | None = None) -> None:
+        self._starts = starts
         self._free = Semaphore(count)
         self._free_large = Semaphore(count if large_count is None else large_count)
 
     def activity(self) -> "PageActivity":
         """Return the activity of one attempt."""
-        return PageActivity(self._free, self._free_large)
+        return PageActivity(self._free, self._free_large, self._starts)
 
 
 class PageActivity:
@@ -35,9 +71,11 @@ class PageActivity:
     Args:
         free: the free page slots.
         free_large: how many more of the pages may be large.
+        starts: lets the pages start one after the other; None to start them at once.
     """
 
-    def __init__(self, free: Semaphore, free_large: Semaphore) -> None:
+    def __init__(self, free: Semaphore, free_large: Semaphore, starts: PageStarts | None = None) -> None:
+        self._starts = starts
         self._free = free
         self._free_large = free_large
         self._has_slot = self._is_large = False
@@ -54,12 +92,14 @@ class PageActivity:
                 `page_budget_exceeded`, if no page time remains.
         """
         page_seconds = budget.remaining()  # does not shrink while the job waits
-        seconds = budget.remaining_wait()
-        is_free = self._has_slot or not self._needs_slot or self._free.acquire(timeout=seconds)
-        if not is_free:
-            detail = f"no page slot became free within {seconds:.0f} s (PAGE_CONCURRENCY)"
-            raise AttemptFailed(Reason.QUEUED_TOO_LONG, detail)
-        self._has_slot = self._needs_slot
+        if self._needs_slot and not self._has_slot:
+            seconds = budget.remaining_wait()
+            if not self._free.acquire(timeout=seconds):
+                detail = f"no page slot became free within {seconds:.0f} s (PAGE_CONCURRENCY)"
+                raise AttemptFailed(Reason.QUEUED_TOO_LONG, detail)
+            self._has_slot = True
+            if self._starts is not None and (seconds := budget.remaining_wait()):
+                self._starts.wait(seconds)
         # The timer also ends what has no time limit of its own, such as a TLS handshake.
         self._timer = gevent.Timeout.start_new(page_seconds, budget.exceeded())
 

@@ -23,6 +23,7 @@ from process_pool.pool import (
 )
 from worker.budget import PageBudget
 from worker.child_extraction import MIB, ChildExtraction
+from worker.extraction_queue import ExtractionQueue
 from worker.page import FetchedPage
 
 RECIPE = Recipe.from_document({"name": "r", "fields": {"price": {"css": "b", "required": True}}}, CHECKS)
@@ -59,7 +60,8 @@ def raising(error: Exception) -> PoolThat:
 def extract(pool: PoolThat, body: str = "<b>7</b>", replaced: list[str] | None = None) -> str:
     """Return the items that a pool extracts."""
     page = FetchedPage("https://shop.example/1", 200, "text/html", body.encode())
-    extraction = ChildExtraction(pool, LARGEST, lambda: (replaced or []).append("replaced"))  # type: ignore[arg-type] # it has the method that is used
+    on_dead_server = lambda: (replaced or []).append("replaced")  # noqa: E731 - one short function
+    extraction = ChildExtraction(pool, LARGEST, on_dead_server)  # type: ignore[arg-type] # it has the method that is used
     return extraction(RECIPE, page, PageBudget(40), may_be_empty=False).items
 
 
@@ -104,7 +106,7 @@ def test_items_and_errors_are_those_of_the_child() -> None:
         (
             NoFreeProcess(),
             Reason.QUEUED_TOO_LONG,
-            "the page is large or slow, and so were too many others (EXTRACTION_PROCESSES)",
+            "too many other pages were extracted, or too many large or slow ones (EXTRACTION_PROCESSES)",
         ),
         (
             ChildDied("items", -11),
@@ -127,6 +129,30 @@ def test_a_large_page_begins_on_the_second_level() -> None:
     assert pool.first_level == 0
     extract(pool, "<b>7</b>" + " " * LARGE_BODY_BYTES)
     assert pool.first_level == 1
+
+
+def test_a_wait_for_a_process_costs_no_page_time_and_counts_as_queued() -> None:
+    """While a page waits for a process, its page time stands still, and it is in the queue."""
+    now, queue, seen = 100.0, ExtractionQueue(1), list[float]()
+    budget = PageBudget(40, wait_seconds=500, clock=lambda: now)
+
+    class BusyPool:
+        def call(self, _request: bytes, _body: bytes, time: CallTime, *, first_level: int) -> bytes:
+            nonlocal now
+            assert first_level == 0
+            with time.queueing():
+                now += 300
+                seen.append(queue.has_room)
+            seen.append(queue.has_room)
+            seen.extend([time.remaining(), time.remaining_wait()])
+            raise NoFreeProcess
+
+    page = FetchedPage("https://shop.example/1", 200, "text/html", b"<b>7</b>")
+    extraction = ChildExtraction(BusyPool(), LARGEST, queue=queue)  # type: ignore[arg-type] # it has the method that is used
+    with pytest.raises(AttemptFailed) as raised:
+        extraction(RECIPE, page, budget, may_be_empty=False)
+    assert seen == [False, True, 40, 200]
+    assert raised.value.reason is Reason.QUEUED_TOO_LONG
 
 
 def test_without_a_fork_server_the_worker_is_replaced() -> None:

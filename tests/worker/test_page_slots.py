@@ -11,7 +11,8 @@ from contract.attempt import AttemptFailed
 from contract.outcome import Reason
 from tests.servers.waiting import MAX_WAIT_SECONDS
 from worker.budget import PageBudget
-from worker.page_slots import PageActivity, PageSlots
+from worker.extraction_queue import ExtractionQueue
+from worker.page_slots import START_SECONDS, PageActivity, PageSlots, PageStarts
 
 LONG_SECONDS = MAX_WAIT_SECONDS  #: a budget that is not spent while a test runs
 
@@ -274,3 +275,58 @@ def test_a_large_page_that_waits_too_long_fails_with_queued_too_long() -> None:
     assert "large pages" in failure.value.detail
     with make_budget(wait_seconds=0).active(slots.activity()):
         pass
+
+
+def test_no_page_starts_while_enough_pages_wait_for_their_extraction() -> None:
+    """While the queue is full no page starts; then they start in their order, and none is refused."""
+    queue, started = ExtractionQueue(limit=1), list[int]()
+    slots = PageSlots(3, starts=PageStarts(queue))
+
+    def attempt(number: int) -> None:
+        with make_budget().active(slots.activity()):
+            started.append(number)
+
+    with queue.waiting():
+        greenlets = [gevent.spawn(attempt, number) for number in range(6)]
+        gevent.sleep(20 * START_SECONDS)
+        assert started == []
+    finish(greenlets)
+    assert started == list(range(6))
+    assert_all_free(slots, 3)
+
+
+def test_page_that_waited_for_as_long_as_it_may_starts_nevertheless() -> None:
+    """A page that has its slot is not refused because others wait for their extraction."""
+    queue = ExtractionQueue(limit=1)
+    slots, budget = PageSlots(2, starts=PageStarts(queue)), make_budget(wait_seconds=0.05)
+    with queue.waiting():
+        finish(
+            [
+                gevent.spawn(_work_on_page, slots, make_budget(wait_seconds=0.02)),
+                gevent.spawn(_work_on_page, slots, budget),
+            ]
+        )
+    assert budget.waited > 0
+    assert_all_free(slots, 2)
+
+
+def test_pages_start_in_different_rounds_of_the_event_loop() -> None:
+    """Between the starts of two pages the event loop serves what is ready, such as a response."""
+    slots, events = PageSlots(3, starts=PageStarts(ExtractionQueue(1))), list[str]()
+
+    def attempt() -> None:
+        with make_budget().active(slots.activity()):
+            events.append("page")
+
+    def serve() -> None:
+        while events.count("page") < 3:
+            events.append("other")
+            gevent.sleep(START_SECONDS / 4)
+
+    finish([gevent.spawn(serve), *(gevent.spawn(attempt) for _ in range(3))])
+    assert "page page" not in " ".join(events)
+
+
+def _work_on_page(slots: PageSlots, budget: PageBudget) -> None:
+    with budget.active(slots.activity()):
+        gevent.sleep(0)
