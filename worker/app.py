@@ -103,8 +103,8 @@ def _push(consumer: PushConsumer, request: flask.Request) -> flask.Response:
         _log_delivery(delivery, time.monotonic() - received_at)
     if delivery.status == 204:
         return flask.Response(status=204)
-    fault = {"reason": delivery.reason, "detail": delivery.detail}
-    return flask.Response(json.dumps(fault) + "\n", delivery.status, content_type="application/json")
+    fault = json.dumps({"reason": delivery.reason, "detail": delivery.detail}, separators=(",", ":"))
+    return flask.Response(fault + "\n", delivery.status, content_type="application/json")
 
 
 def _log_delivery(delivery: Delivery, seconds: float) -> None:
