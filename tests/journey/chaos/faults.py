@@ -65,7 +65,7 @@ FAULTS: dict[str, Fault] = {
         lambda _: [],
     ),
     "worker-killed": Fault(
-        "SIGKILL of a worker every 2 s: one process of it, or all",
+        "SIGKILL of a worker, again and again: one process of it, or all",
         "the jobs of a killed worker are delivered again",
         lambda jobs: [kill_workers(_times(jobs, 3, 20))],
         Conditions(page_seconds=SLOW_PAGES),
@@ -73,7 +73,7 @@ FAULTS: dict[str, Fault] = {
         expected_lines=KILLED,
     ),
     "deploys": Fault(
-        "SIGTERM of all workers, ten times",
+        "SIGTERM of all workers, again and again",
         "a deploy gives jobs back, and costs none of them an attempt",
         lambda jobs: [deploy_workers(_times(jobs, 2, 10))],
         Conditions(page_seconds=SLOW_PAGES),
@@ -82,7 +82,7 @@ FAULTS: dict[str, Fault] = {
         is_long=True,
     ),
     "pubsub-killed": Fault(
-        "SIGKILL of localpubsub, which is started again",
+        "SIGKILL of the queue (localpubsub), which is started again",
         "what the queue has confirmed survives it",
         lambda jobs: [kill_pubsub(_times(jobs, 2, 10))],
         Conditions(page_seconds=SLOW_PAGES),
@@ -107,7 +107,7 @@ FAULTS: dict[str, Fault] = {
         Conditions(pubsub_arguments=DUPLICATES),
     ),
     "dark-host": Fault(
-        "one of two hosts is unreachable for minutes",
+        "one of two hosts is unreachable for a while",
         "pages of a host that comes back are scraped; those of others do not wait for it",
         lambda _: [darken_host(5.0)],
         Conditions(delivery=TEN_ATTEMPTS),
@@ -133,7 +133,7 @@ FAULTS: dict[str, Fault] = {
         may_be_silent=True,
     ),
     "disk-full": Fault(
-        "localpubsub can write nothing, as on a full disk, and later can again",
+        "the queue can write nothing, as on a full disk, and later can again",
         "a message that cannot be written is not confirmed; the rest continues when there is room",
         lambda jobs: [fill_disk(_times(jobs, 2, 6))],
         Conditions(page_seconds=SLOW_PAGES),
@@ -161,7 +161,7 @@ FAULTS: dict[str, Fault] = {
         may_be_silent=True,
     ),
     "all-at-once": Fault(
-        "all of this at the same time, for ten minutes",
+        "nearly all of this at the same time",
         "the promises hold together",
         lambda jobs: [repeated(each, min(600.0, jobs / 5)) for each in _everything(jobs)],
         Conditions(

@@ -202,14 +202,19 @@ def fill_disk(times: int, seconds: float = 3.0) -> Injection:
     def inject(system: System, _: Random) -> Generator[None]:
         for _number in range(times):
             yield from next_moment(system, 0.5 / times)
-            pid, unlimited = system.stack.process("pubsub").pid, resource.RLIM_INFINITY
+            pid = system.stack.process("pubsub").pid
             system.injected += 1
             try:
-                resource.prlimit(pid, resource.RLIMIT_FSIZE, (LIMITED_FILE_BYTES, unlimited))
+                _limit_files(pid, LIMITED_FILE_BYTES)
                 until = time.monotonic() + seconds
                 while time.monotonic() < until:
                     yield
             finally:
-                resource.prlimit(pid, resource.RLIMIT_FSIZE, (unlimited, unlimited))
+                _limit_files(pid, resource.RLIM_INFINITY)
 
     return inject
+
+
+def _limit_files(pid: int, limit: int) -> None:
+    with suppress(ProcessLookupError):  # another fault has just killed it
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))

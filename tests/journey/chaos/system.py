@@ -43,6 +43,7 @@ TRIGGER_SECONDS = 240.0  #: timeout of one trigger of the dispatch
 TRIGGER_PAUSE_SECONDS = 0.5  #: pause before a failed trigger is repeated
 MAX_RUN_SECONDS = 900.0  #: longest time of a run; a run that hangs is reported and not waited for
 BACKLOG_SECONDS = 50  #: longest time that one request for the backlog waits
+LEDGER_SECONDS = 2  #: seconds in which rows are written, if their acknowledgement is not lost
 MAX_LEASE_SECONDS = 601  #: seconds after which each lease has expired
 
 
@@ -170,11 +171,7 @@ class System:
     def drain(self) -> None:
         """Wait until nothing is left in the queue, so that no later delivery changes what is judged."""
         self._await_empty(PUSH_SUBSCRIPTION)
-        if any(self._backlog(name, 0) for name in LEDGER_SUBSCRIPTIONS.values()):
-            # An acknowledgement to the ledger's subscription was lost; its rows are there.
-            self.advance(MAX_LEASE_SECONDS)
-        for name in LEDGER_SUBSCRIPTIONS.values():
-            self._await_empty(name)
+        wait_for(self._ledger_backlog, lambda left: left == 0, "the ledger has everything")
 
     def advance(self, seconds: float) -> None:
         """Let time pass on the clock of localpubsub."""
@@ -186,6 +183,13 @@ class System:
         response = self._session.request(method, url, timeout=MAX_WAIT_SECONDS, **arguments)
         response.raise_for_status()
         return response
+
+    def _ledger_backlog(self) -> int:
+        left = sum(self._backlog(name, LEDGER_SECONDS) for name in LEDGER_SUBSCRIPTIONS.values())
+        if left:
+            # An acknowledgement of rows was lost, perhaps for the second time; their lease is a long one.
+            self.advance(MAX_LEASE_SECONDS)
+        return left
 
     def _await_empty(self, name: str) -> None:
         wait_for(lambda: self._backlog(name, BACKLOG_SECONDS), lambda left: left == 0, f"{name} is empty")
