@@ -16,6 +16,7 @@ from console.cli.commands import app
 from contract.outcome import OUTCOME_MEANINGS, Outcome, Reason
 from contract.reason_meanings import REASON_MEANINGS, status_of
 from tests.journey.chaos import page as guarantees_page
+from tests.journey.soak.records import soak_table
 from tests.repository.tree import ROOT
 from tests.rollout.deploy import DEPLOY
 from tests.rollout.documented_commands import MEANINGS
@@ -194,6 +195,7 @@ PARTS: Final[dict[tuple[Path, str], Callable[[], str]]] = {
     (GUARANTEES, "guarantees"): guarantees_page.guarantees,
     (GUARANTEES, "repeats"): guarantees_page.repeats,
     (GUARANTEES, "fresh-seeds"): guarantees_page.fresh_seeds,
+    (GUARANTEES, "soak"): soak_table,
     (ROOT / "README.md", "guarantees"): guarantees_page.summary,
     (REFERENCE / "ledger.md", "jobs"): _columns("jobs"),
     (REFERENCE / "ledger.md", "outcomes"): _columns("outcomes"),
