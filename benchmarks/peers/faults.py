@@ -35,9 +35,12 @@ QUEUES = (
     *("celery-rabbitmq-default", "celery-redis-default", "procrastinate"),
 )
 FAULTS: Mapping[str, tuple[str, Callable[[Running], None]]] = {
-    "workers-killed": ("all workers: SIGKILL, started again", Running.kill_workers),
-    "workers-stopped": ("all workers: SIGTERM (a deploy), started again", Running.stop_workers),
-    "broker-killed": ("broker: SIGKILL, started again", Running.kill_broker),
+    "workers-killed": ("all workers: SIGKILL, started again", lambda running: running.kill_workers()),
+    "workers-stopped": (
+        "all workers: SIGTERM (a deploy), started again",
+        lambda running: running.stop_workers(),
+    ),
+    "broker-killed": ("broker: SIGKILL, started again", lambda running: running.kill_broker()),
 }
 COLUMNS = (
     *("fault", "system", "jobs", "not back", "twice in effect", "pages fetched twice"),

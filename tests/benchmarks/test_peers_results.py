@@ -2,6 +2,7 @@
 
 import shlex
 import subprocess
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -9,11 +10,12 @@ import pytest
 
 from benchmarks.peers import __main__ as command
 from benchmarks.peers.chart import draw
-from benchmarks.peers.faults import FaultPlan, FaultResult, table
+from benchmarks.peers.faults import FAULTS, FaultPlan, FaultResult, table
 from benchmarks.peers.measure import Measurement
 from benchmarks.peers.publish import CHART, RESULTS, replace_section, section, sections
 from benchmarks.peers.report import cost_table, rate_table, short_table
 from benchmarks.peers.results import Results, ratios
+from benchmarks.peers.running import Running, Stored
 from benchmarks.peers.systems import BARE, SCRAPEQ, SYSTEMS
 from tests.repository.tree import ROOT
 
@@ -152,6 +154,51 @@ def test_table_of_faults_has_a_row_for_each_result() -> None:
     title = SYSTEMS[SCRAPEQ].title
     row = f"| broker: SIGKILL, started again | {title} | 100 | 3 | 2 | 5 | 1 | 12 | 7 |"
     assert table([found]).splitlines()[2:] == [row]
+
+
+class RecordingSystem(Running):
+    """A system that records the faults that happen to it."""
+
+    def __init__(self) -> None:
+        self.happened: list[str] = []
+
+    def enqueue(self, urls: Sequence[str]) -> None:
+        """Do nothing."""
+
+    def done(self) -> int:
+        """Return 0."""
+        return 0
+
+    def results(self) -> Iterator[Stored]:
+        """Yield nothing."""
+        yield from ()
+
+    def worker_pids(self) -> list[int]:
+        """Return no process."""
+        return []
+
+    def supervise(self) -> None:
+        """Do nothing."""
+
+    def kill_workers(self) -> None:
+        """Record the fault."""
+        self.happened.append("workers-killed")
+
+    def stop_workers(self) -> None:
+        """Record the fault."""
+        self.happened.append("workers-stopped")
+
+    def kill_broker(self) -> None:
+        """Record the fault."""
+        self.happened.append("broker-killed")
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_fault_happens_to_the_running_system(fault: str) -> None:
+    """Each fault calls the method of the running system, not the abstract one, which does nothing."""
+    system = RecordingSystem()
+    FAULTS[fault][1](system)
+    assert system.happened == [fault]
 
 
 def test_moment_of_a_fault_is_that_of_its_seed() -> None:
