@@ -91,9 +91,10 @@ FAULTS: dict[str, Fault] = {
         may_be_silent=True,
     ),
     "dispatcher-killed": Fault(
-        "SIGKILL of the dispatcher while it publishes; the trigger is repeated",
+        "SIGKILL of the dispatcher while it publishes or reads; the trigger is repeated",
         "a repeated trigger makes the same jobs",
         lambda jobs: [kill_dispatcher(_times(jobs, 2, 5))],
+        Conditions(has_proxy=True),
     ),
     "outcomes-topic": Fault(
         "the outcomes topic refuses, is slow, does not confirm, or stores twice; for a while it refuses all",

@@ -101,23 +101,31 @@ def kill_pubsub(times: int) -> Injection:
 
 
 def kill_dispatcher(times: int) -> Injection:
-    """Return an injection that kills the dispatcher while it publishes; the trigger is then repeated."""
+    """Return an injection that kills the dispatcher; the trigger is then repeated.
+
+    The first kill meets it while a publish is stored and not confirmed, the others while it reads its file.
+    """
 
     def inject(system: System, chance: Random) -> Generator[None]:
-        holds = [round(system.jobs * chance.uniform(0.2, 0.8)) for _ in range(times)]
-        system.site.control(holds=holds)
+        if system.is_dispatched():
+            return
+        system.faults.hold_jobs = True
+        held = system.faults.counts["held"]
+        while system.faults.counts["held"] == held and not system.is_dispatched():
+            yield
+        system.faults.hold_jobs = False
+        system.site.control(holds=[round(system.jobs * chance.uniform(0.2, 0.8)) for _ in range(times - 1)])
         for _number in range(times):
-            triggers, jobs = system.triggers, system.accounting().dispatched
-            # The jobs before the hold are being published when some of them are in the ledger.
-            until = time.monotonic() + 10 * PAUSE_SECONDS
-            while system.accounting().dispatched <= jobs and time.monotonic() < until:
-                yield
             if system.is_dispatched():
                 return
+            triggers = system.triggers
             system.injected += 1
             system.stack.process("dispatcher").kill()
             system.stack.start_dispatcher()
             while system.triggers == triggers and not system.is_dispatched():
+                yield
+            until = time.monotonic() + PAUSE_SECONDS
+            while time.monotonic() < until:
                 yield
 
     return inject

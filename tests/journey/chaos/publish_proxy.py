@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 from google.pubsub_v1.types import PublishRequest
 
-from contract.topology import OUTCOMES_TOPIC
+from contract.topology import JOBS_TOPIC, OUTCOMES_TOPIC
 
 THREADS = 64  #: calls that are forwarded at the same time
 CALL_SECONDS = 60.0  #: longest time of a forwarded call
@@ -29,6 +29,8 @@ class PublishFaults:
         twice: share of them that are stored twice, and confirmed once.
         slow: share of them that take up to `slow_seconds` longer.
         slow_seconds: longest additional time.
+        hold_jobs: whether the next publish to the jobs topic is stored, and not confirmed while its client
+            lives.
         counts: fault → how often it was injected.
     """
 
@@ -37,6 +39,7 @@ class PublishFaults:
     twice: float = 0.0
     slow: float = 0.0
     slow_seconds: float = 8.0
+    hold_jobs: bool = False
     counts: Counter[str] = field(default_factory=Counter)
 
     def clear(self) -> None:
@@ -62,14 +65,21 @@ class _Forwarding(grpc.GenericRpcHandler):
         method: str = details.method
 
         def call(request: bytes, context: Any) -> bytes:  # noqa: ANN401 - grpc has no types
-            if method == PUBLISH and self._is_outcome(request):
+            topic = PublishRequest.deserialize(request).topic if method == PUBLISH else ""
+            if topic.endswith(f"/{OUTCOMES_TOPIC}"):
                 return self._publish(request, context)
+            if topic.endswith(f"/{JOBS_TOPIC}") and self._faults.hold_jobs:
+                self._hold(request, context)
             return self._forward(method, request, context)
 
         return grpc.unary_unary_rpc_method_handler(call)
 
-    def _is_outcome(self, request: bytes) -> bool:
-        return str(PublishRequest.deserialize(request).topic).endswith(f"/{OUTCOMES_TOPIC}")
+    def _hold(self, request: bytes, context: Any) -> None:  # noqa: ANN401 - grpc has no types
+        self._faults.hold_jobs = False
+        self._forward(PUBLISH, request, context)
+        self._faults.counts["held"] += 1
+        while context.is_active() and not self._stopping.wait(0.1):
+            continue
 
     def _happens(self, fault: str) -> bool:
         with self._lock:
