@@ -31,9 +31,11 @@ UNAWARE = {"ACK_DEADLINE_SECONDS": "30", "REQUEST_TIMEOUT_SECONDS": "28", "WAIT_
 TEN_ATTEMPTS = replace(DELIVERY, max_delivery_attempts=10)
 #: What gunicorn logs about a process that was killed, or that ends while requests are open.
 KILLED = (r"was sent SIG(?:KILL|TERM)", r"Worker \(pid:\d+\) exited with code")
-#: What localpubsub logs about a write that fails. The full disk cuts the log, too, at any character.
+#: What localpubsub logs about a write that fails. The full disk cuts the log, too, at any character,
+#: so that the next line follows at once.
 DISK_FULL = (
-    r"ERROR(?: localpubsub[\w.]*(?: loc[\w ]*)?)?$|ERROR localpubsub\.storage\.journal .* could not write"
+    r"ERROR(?: localpubsub[a-z_.]*(?: loc[a-z ]*)?)?(?:$|\d{4}-)"
+    r"|ERROR localpubsub\.storage\.journal .* could not write"
 )
 
 
