@@ -45,6 +45,10 @@ SHORT_HOLD_SECONDS = 30.0
 OUTCOME_BATCH_SECONDS = 0.05
 
 
+#: Number of pages for each process that extracts, which may wait for it before no further page starts. With
+#: only one the processes sometimes wait for a page, and outcomes are published in smaller batches.
+WAITING_FOR_EXTRACTION = 12
+
 #: Memory in bytes for the bodies of all pages of more than 256 KiB that an instance works on at one time.
 #: With the default of FETCH_MAX_BYTES these are 25 pages; 80 of them would take 400 MiB. Further ones wait.
 MAX_LARGE_PAGES_BYTES = 128 * 1024 * 1024
@@ -117,7 +121,7 @@ def _make_scraper(settings: WorkerSettings, shutdown: Shutdown, controls: Operat
         max_redirects=settings.fetch_max_redirects,
         policy=policy,
     )
-    queue = ExtractionQueue(settings.extraction_processes)  # so that the processes never wait for a page
+    queue = ExtractionQueue(WAITING_FOR_EXTRACTION * settings.extraction_processes)
     page_slots = PageSlots(
         -(-settings.page_concurrency // settings.web_concurrency),
         max(1, MAX_LARGE_PAGES_BYTES // settings.web_concurrency // settings.fetch_max_bytes),

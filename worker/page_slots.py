@@ -18,10 +18,6 @@ from contract.outcome import Reason
 from worker.budget import PageBudget
 from worker.extraction_queue import ExtractionQueue
 
-#: Seconds between the starts of two pages, less than the processor time of a page. When the processor is
-#: busy, a round of the event loop takes longer, and one page starts in each round.
-START_SECONDS = 0.001
-
 
 class PageStarts:
     """Lets the pages of this process start one after the other.
@@ -40,7 +36,7 @@ class PageStarts:
         if not self._next.acquire(timeout=seconds):
             return
         try:
-            gevent.sleep(min(START_SECONDS, seconds))
+            gevent.sleep(0)  # whatever is ready continues before this page starts
             self._queue.wait_for_room(max(0.0, ends_at - time.monotonic()))
         finally:
             self._next.release()
