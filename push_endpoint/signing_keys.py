@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from threading import Lock
 
 from google.auth import exceptions, jwt
@@ -37,6 +38,8 @@ class SigningKeys:
         self._transport = transport
         self._kind = kind
         self._now = now
+        self._fetch_lock = Lock()
+        self._fetching: Future[dict[str, str]] | None = None
         self._refetch_lock = Lock()
         self._next_refetch = 0.0
 
@@ -51,7 +54,7 @@ class SigningKeys:
         Raises:
             AuthenticationError: `bad_token` if it was not, `no_certificates` if the keys cannot be fetched.
         """
-        keys = self._fetch()
+        keys = self._fetch_together()
         if key_id is not None and key_id not in keys:
             keys = self._refetch(key_id)
         try:
@@ -67,11 +70,34 @@ class SigningKeys:
         Forged tokens can name any key id, so this is done at most once in `REFETCH_SECONDS`.
         """
         with self._refetch_lock:
-            keys = self._fetch()
+            keys = self._fetch_together()
             if kid in keys or self._now() < self._next_refetch:
                 return keys
             self._next_refetch = self._now() + REFETCH_SECONDS
             return self._fetch({"Cache-Control": "no-cache"})  # RFC 9111 section 5.2.1.4
+
+    def _fetch_together(self) -> dict[str, str]:
+        """Return the keys of one request that all simultaneous callers share.
+
+        A new instance gets many pushes at once, all with the same token and before it has a key. One request
+        for each of them could overload the server of the keys, and every refused push is an attempt.
+        """
+        with self._fetch_lock:
+            fetching = self._fetching
+            if fetching is None:
+                mine = self._fetching = Future[dict[str, str]]()
+        if fetching is not None:
+            return fetching.result()
+        try:
+            mine.set_result(self._fetch())
+        except AuthenticationError as error:
+            mine.set_exception(error)
+        finally:
+            self._fetching = None
+            if not mine.done():  # this greenlet was killed, but the others wait for the keys
+                detail = f"{self._url}: the request was ended"
+                mine.set_exception(AuthenticationError(Reason.NO_CERTIFICATES, detail))
+        return mine.result()
 
     def _fetch(self, headers: Mapping[str, str] | None = None) -> dict[str, str]:
         # google-auth's id_token.verify_token would wait 120 s for the keys, and would report an invalid key

@@ -1,11 +1,16 @@
 """The OIDC check remembers verified tokens, and fetches certificates again for unknown keys."""
 
 import json
+import sys
+import threading
 import time
-from collections.abc import Mapping
+import traceback
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import pytest
+from google.auth.exceptions import TransportError
 from google.auth.transport import Request
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +21,7 @@ from push_endpoint.oidc import OidcAuthenticator
 from push_endpoint.signing_keys import REFETCH_SECONDS
 from tests.push_endpoint.rejection import reason_of
 from tests.servers.push_tokens import ACCOUNT, AUDIENCE, Issuer, claims_of
+from tests.servers.waiting import wait_until
 
 
 class CountingCertificates(Request):
@@ -24,10 +30,12 @@ class CountingCertificates(Request):
     Attributes:
         requests: number of requests.
         refetches: number of requests that bypass caches.
+        before_response: called before each response.
     """
 
     def __init__(self, issuer: Issuer) -> None:
         self.requests = self.refetches = 0
+        self.before_response: Callable[[], object] = bool
         self._certificates = issuer.certificates()
 
     def __call__(  # type: ignore[override]  # unused arguments are not listed
@@ -37,6 +45,7 @@ class CountingCertificates(Request):
         assert url == "https://certs.example/"
         self.requests += 1
         self.refetches += headers == {"Cache-Control": "no-cache"}
+        self.before_response()
         return Certificates(self._certificates)
 
 
@@ -112,6 +121,38 @@ def test_unknown_key_ids_refetch_certificates_after_refetch_seconds(issuer: Issu
         clock.now = started + seconds
         assert reason_of(authenticate, f"Bearer {issuer.token({'kid': str(seconds)})}") is Reason.BAD_TOKEN
         assert transport.refetches == refetches
+
+
+@pytest.mark.parametrize("reason", [Reason.OK, Reason.NO_CERTIFICATES])
+def test_simultaneous_pushes_share_one_request_for_certificates(issuer: Issuer, reason: Reason) -> None:
+    """While certificates are requested, further pushes wait for that response, and end as it does."""
+    transport = CountingCertificates(issuer)
+    may_respond = threading.Event()
+
+    def respond() -> None:
+        may_respond.wait()
+        if reason is not Reason.OK:
+            raise TransportError("the server is down")  # type: ignore[no-untyped-call] # google-auth has no types
+
+    transport.before_response = respond
+    authenticate = make_offline_authenticator(transport, Clock())
+    authorization = f"Bearer {issuer.token()}"
+    with ThreadPoolExecutor(8) as threads:
+        pushes = [threads.submit(reason_of, authenticate, authorization) for _ in range(8)]
+        try:
+            wait_until(
+                lambda: threads_in("_fetch_together", "result") == 7, "seven pushes wait for the eighth"
+            )
+        finally:
+            may_respond.set()
+        assert [push.result() for push in pushes] == [reason] * 8
+    assert transport.requests == 1
+
+
+def threads_in(*functions: str) -> int:
+    """Return how many threads are in functions of these names."""
+    stacks = map(traceback.extract_stack, sys._current_frames().values())  # noqa: SLF001 - its name in the documentation
+    return sum({*functions} <= {frame.name for frame in stack} for stack in stacks)
 
 
 def test_a_rejected_token_is_not_remembered(issuer: Issuer) -> None:
