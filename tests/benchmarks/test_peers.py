@@ -59,7 +59,8 @@ def test_system_scrapes_all_pages_and_is_measured(name: str, measurements: dict[
         skip_or_fail(reason)
     found = measurements[name]
     assert found["done"] == PAGES
-    assert found["cpu_seconds"] > 0
+    # Linux counts in ticks of 10 ms, and the fastest system may need less for so few pages.
+    assert found["cpu_seconds"] > 0 or name in OTHER_PARSER
     assert found["memory_mib"] >= found["worker_memory_mib"] > 10
     if name not in OTHER_PARSER and not found["twice"]:
         bare = measurements[BARE]

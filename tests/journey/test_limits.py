@@ -49,7 +49,7 @@ def test_run_that_reaches_its_bytes_is_cancelled_by_the_command_that_waits(stack
     assert (act.act, act.operator, act.run_id) == ("cancel", "limit bytes", run_id)
 
 
-#: The crawl of 40 pages costs $0.00017 by the forecast, in which a page has 1.1 deliveries.
+#: The crawl of 40 pages costs $0.00017 by the forecast, in which ten pages share an instance.
 COSTLY: Final = {
     "name": "costly",
     "run_id": "costly-1",
@@ -68,7 +68,7 @@ def test_up_stops_a_run_by_its_dollars_and_dispatch_refuses_too_few(tmp_path: Pa
     with detached_stack(data, *SHORT_BACKOFF):
 
         def dispatch_with(usd: float) -> Result:
-            crawl = COSTLY | {"sources": {"urls": site.pages(PAGES, "missing")}, "limits": {"usd": usd}}
+            crawl = COSTLY | {"sources": {"urls": site.pages(PAGES, "slow")}, "limits": {"usd": usd}}
             file.write_text(json.dumps(crawl))
             return run_scrapeq("dispatch", file, "--data", data)
 
@@ -77,7 +77,7 @@ def test_up_stops_a_run_by_its_dollars_and_dispatch_refuses_too_few(tmp_path: Pa
         assert refused.exit_code == 2, refused.stdout
         assert "refused: limits.usd is $0.00010, but the run likely costs $0.00017" in refused.stderr
         assert not site.requests
-        # Given a limit that it does not exceed, but pages that are missing and are tried again and again
+        # Given a limit that it does not exceed, but pages that are tried again and again
         dispatched = dispatch_with(0.0002)
         assert dispatched.exit_code == 0, dispatched.stderr
         assert "warning: limits.usd is $0.00020, and the run may cost" in dispatched.stdout

@@ -63,17 +63,23 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
 PACKAGES: dict[str, tuple[str, ...]] = {
     "ca-certificates": (),
     "chromium": ("chromium",),
+    "debian-handbook": (),
     "default-jre-headless": ("java",),
     "gcc": ("cc",),
     "git": ("git",),
     "libc6-dev": (),
+    "libnginx-mod-http-echo": (),
     "make": ("make",),
     "nginx-light": ("nginx",),
     "nodejs": ("node",),
     "npm": ("npm",),
+    "postgresql": (),
+    "postgresql-doc-15": (),
     "procps": ("ps",),
     "python3-doc": (),
     "python3-venv": ("python3",),
+    "rabbitmq-server": ("rabbitmq-server",),
+    "redis-server": ("redis-server",),
 }
 #: Programs that a script may run only as stubs: they would change this machine, or wait for the cloud.
 _OUTSIDE = {"apt-get", "bq", "docker", "gcloud", "git", "gsutil", "make", "terraform"}

@@ -109,7 +109,9 @@ ALTERNATIVES = {"google-chrome", "uv"}
 def programs_of_the_check() -> set[str]:
     """Return the programs that the tests find in the step `check`."""
     texts = [steps(CHECK)["check"]["script"], (ROOT / ".ci" / "run").read_text(encoding="utf-8")]
-    installs = re.findall(r"apt-get install (.*)$", "\n".join(texts).replace("\\\n", " "), re.MULTILINE)
+    script = "\n".join(texts).replace("\\\n", " ")
+    installs = re.findall(r"apt-get install (.*)$", script, re.MULTILINE)
+    installs += re.findall(r"^need \S+ (.*)$", script, re.MULTILINE)  # a function of .ci/run
     packages = {word for line in installs for word in line.split() if re.fullmatch(r"[a-z][\w.+-]+", word)}
     copied = {"gcloud", "terraform"}  # by the steps before
     return {*PROGRAMS[DEBIAN], *copied}.union(*(PACKAGES[package] for package in packages))

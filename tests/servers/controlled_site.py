@@ -14,6 +14,7 @@ from tests.servers.waiting import MAX_WAIT_SECONDS
 
 #: Seconds in the Retry-After header of the first response for each path that begins with /later.
 RETRY_AFTER_SECONDS: Final = 2
+SLOW_SECONDS: Final = 0.5  #: seconds until the response for a path that begins with /slow
 
 
 def html_page(title: str, status: int = 200) -> Response:
@@ -27,6 +28,7 @@ class Site:
 
     - ``/fails/…``: 500.
     - ``/missing/…``: 404.
+    - ``/slow/…``: 404 after half a second.
     - ``/later/…``: 429 for the first request, then 200.
     - ``/held/…``: 200; after ``hold()`` the response is delayed until ``release()``.
     - all other paths: 200.
@@ -77,11 +79,15 @@ class Site:
             is_first = len(self.requests[path]) == 1
             if path.startswith("/held"):
                 self._changed.wait_for(lambda: not self._is_holding, MAX_WAIT_SECONDS)
+        if path.startswith("/slow"):
+            time.sleep(SLOW_SECONDS)
         if path.startswith("/later") and is_first:
             response = html_page(path, 429)
             response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
             return response
-        return html_page(path, {"/fails": 500, "/missing": 404}.get(path.rpartition("/")[0] or path, 200))
+        return html_page(
+            path, {"/fails": 500, "/missing": 404, "/slow": 404}.get(path.rpartition("/")[0] or path, 200)
+        )
 
 
 @contextmanager
