@@ -27,6 +27,7 @@ from console.ledger.ledger import Ledger
 from console.ledger.run_overview import queue_summary, run_overview, throughput
 from console.ledger.run_rows import run_summaries
 from console.ledger.sqlite_views import table
+from console.web.cost_today import cost_today
 
 RUNS = 20
 ROUNDS = 20
@@ -144,6 +145,7 @@ def screens(ledger: Ledger) -> dict[str, Callable[[], object]]:
             run_summaries(ledger, 20),
             throughput(ledger, now - timedelta(minutes=10), 10, now=now),
         ),
+        "cost of today, on the overview": lambda: cost_today(ledger, now),
         "run": lambda: run_overview(ledger, BIG, now),
         "hosts of a run": lambda: host_rows(ledger, BIG, None, now),
         "fields of a run": lambda: field_rows(ledger, BIG, "run-01"),
