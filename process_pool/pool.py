@@ -204,7 +204,11 @@ class _Processes:
                 # An idle child may have died before it received the request, and no request sends SIGKILL.
                 if not is_idle and error.code != -signal.SIGKILL:
                     raise
-            return self._call(self._server.start_child(self.limits), request, body, time)
+            try:
+                return self._call(self._server.start_child(self.limits), request, body, time)
+            except ChildDied:
+                self._server.check_running()  # it may have died with the order for this child
+                raise
         finally:
             self._free.put(None)
 

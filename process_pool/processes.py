@@ -60,6 +60,15 @@ class ForkServerProcess:
             self._control = ours.detach()
             os.set_blocking(self._control, False)
 
+    def check_running(self) -> None:
+        """Return normally if the server runs.
+
+        Raises:
+            OSError: if it has died.
+        """
+        if _has_ended(self._control):
+            raise OSError("the fork server has died")
+
     def start_child(self, limits: Limits) -> "Child":
         """Return a new child.
 

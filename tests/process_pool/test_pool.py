@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
@@ -264,6 +265,33 @@ def test_a_server_that_died_is_noticed_and_started_again() -> None:
     server.ensure_started()
     assert call(pool, "reverse", "abc") == b"cba"
     pool.close()
+
+
+def test_a_server_that_dies_before_it_starts_a_child_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the idle child is dead, and the server dies with the order for another, a call raises OSError."""
+    monkeypatch.setattr("process_pool.processes.EXIT_SECONDS", 0.1)  # the stopped server reports no exit
+    server = ForkServerProcess(FUNCTION)
+    server.ensure_started()
+    pool = ProcessPool(server, [SMALL])
+    child = int(call(pool, "pid"))
+    parent = int(subprocess.check_output(["ps", "-o", "ppid=", "-p", str(child)]))
+    os.kill(parent, signal.SIGSTOP)
+    os.kill(child, signal.SIGKILL)
+    wait_until(
+        lambda: ") Z" in Path(f"/proc/{child}/stat").read_text(encoding="utf-8"), "the child has ended"
+    )
+    with ThreadPoolExecutor(1) as threads:
+        called = threads.submit(call, pool, "pid")
+        wait_until(lambda: is_any_thread_in("receive_answer"), "the call waits for its answer")
+        os.kill(parent, signal.SIGKILL)
+        os.waitpid(parent, 0)
+        assert isinstance(called.exception(), OSError)
+
+
+def is_any_thread_in(function: str) -> bool:
+    """Return whether a thread is in a function of this name."""
+    frames = sys._current_frames().values()  # noqa: SLF001 - its name in the documentation
+    return any(function == each.name for frame in frames for each in traceback.extract_stack(frame))
 
 
 USER = """
