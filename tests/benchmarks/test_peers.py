@@ -61,7 +61,8 @@ def test_system_scrapes_all_pages_and_is_measured(name: str, measurements: dict[
     assert found["done"] == PAGES
     # Linux counts in ticks of 10 ms, and the fastest system may need less for so few pages.
     assert found["cpu_seconds"] > 0 or name in OTHER_PARSER
-    assert found["memory_mib"] >= found["worker_memory_mib"] > 10
+    # The two peaks are measured one after the other, so that of all processes may be a little smaller.
+    assert found["memory_mib"] > 0.9 * found["worker_memory_mib"] > 10
     if name not in OTHER_PARSER and not found["twice"]:
         bare = measurements[BARE]
         assert (found["headings"], found["links"]) == (bare["headings"], bare["links"])
