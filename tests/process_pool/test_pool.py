@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
@@ -29,6 +28,7 @@ from process_pool.pool import (
 )
 from process_pool.processes import Child, ForkServerProcess
 from tests.repository.tree import ROOT
+from tests.servers.threads import threads_in
 from tests.servers.waiting import MAX_WAIT_SECONDS, wait_until
 
 FUNCTION = "tests.process_pool.functions:run"
@@ -282,16 +282,10 @@ def test_a_server_that_dies_before_it_starts_a_child_is_noticed(monkeypatch: pyt
     )
     with ThreadPoolExecutor(1) as threads:
         called = threads.submit(call, pool, "pid")
-        wait_until(lambda: is_any_thread_in("receive_answer"), "the call waits for its answer")
+        wait_until(lambda: bool(threads_in("receive_answer")), "the call waits for its answer")
         os.kill(parent, signal.SIGKILL)
         os.waitpid(parent, 0)
         assert isinstance(called.exception(), OSError)
-
-
-def is_any_thread_in(function: str) -> bool:
-    """Return whether a thread is in a function of this name."""
-    frames = sys._current_frames().values()  # noqa: SLF001 - its name in the documentation
-    return any(function == each.name for frame in frames for each in traceback.extract_stack(frame))
 
 
 USER = """

@@ -1,10 +1,8 @@
 """The OIDC check remembers verified tokens, and fetches certificates again for unknown keys."""
 
 import json
-import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -21,6 +19,7 @@ from push_endpoint.oidc import OidcAuthenticator
 from push_endpoint.signing_keys import REFETCH_SECONDS
 from tests.push_endpoint.rejection import reason_of
 from tests.servers.push_tokens import ACCOUNT, AUDIENCE, Issuer, claims_of
+from tests.servers.threads import threads_in
 from tests.servers.waiting import wait_until
 
 
@@ -147,12 +146,6 @@ def test_simultaneous_pushes_share_one_request_for_certificates(issuer: Issuer, 
             may_respond.set()
         assert [push.result() for push in pushes] == [reason] * 8
     assert transport.requests == 1
-
-
-def threads_in(*functions: str) -> int:
-    """Return how many threads are in functions of these names."""
-    stacks = map(traceback.extract_stack, sys._current_frames().values())  # noqa: SLF001 - its name in the documentation
-    return sum({*functions} <= {frame.name for frame in stack} for stack in stacks)
 
 
 def test_a_rejected_token_is_not_remembered(issuer: Issuer) -> None:
