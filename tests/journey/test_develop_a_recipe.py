@@ -8,6 +8,7 @@ import pytest
 from console.stack.ports import free_port
 from scripts.guide_run import ROOT, Ran, run_guide
 from tests.console.detached import FREE_PORTS
+from tests.journey.guides import unexpected_ends
 
 GUIDE: Final = ROOT / "docs" / "how-to" / "develop-a-recipe.md"
 WATCH: Final = "scrapeq try stock.yaml http://127.0.0.1:8090/products/the-bell-founder --watch"
@@ -23,19 +24,12 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ran]:
     return {each.line: each for each in ended}
 
 
-@pytest.mark.timeout(400)
 def test_every_command_of_the_guide_ends_as_the_page_says(ran: dict[str, Ran]) -> None:
     """Each command has the exit status 0, or the one that the page names."""
-    ended = {
-        line: (each.status, each.output)
-        for line, each in ran.items()
-        if each.status != STATUSES.get(line, 0) and not line.endswith("&")
-    }
-    assert ended == {}
+    assert unexpected_ends(ran, STATUSES) == {}
     assert set(STATUSES) <= set(ran)
 
 
-@pytest.mark.timeout(400)
 def test_the_guide_shows_what_the_page_promises(ran: dict[str, Ran]) -> None:
     """The cache, the watch, the reasons, the canary and the accounting are as the page says."""
 

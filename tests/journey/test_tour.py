@@ -9,6 +9,7 @@ from scripts.guide_run import Ran, run_guide
 from scripts.picture_text import picture_lines, stable_lines
 from scripts.tour_picture import GUIDE, PICTURE, draw
 from tests.console.detached import FREE_PORTS
+from tests.journey.guides import unexpected_ends
 
 #: Exit statuses other than 0.
 STATUSES = {"scrapeq wait tour-1 --timeout 20": 124, "scrapeq wait tour-1 --timeout 10": 124}
@@ -24,12 +25,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ran]:
 
 def test_every_command_of_the_tour_ends_as_the_page_says(ran: dict[str, Ran]) -> None:
     """Each command has the exit status 0, or the one that the page names."""
-    ended = {
-        line: (each.status, each.output)
-        for line, each in ran.items()
-        if each.status != STATUSES.get(line, 0) and not line.endswith("&")
-    }
-    assert ended == {}
+    assert unexpected_ends(ran, STATUSES) == {}
     assert set(STATUSES) <= set(ran)
 
 
@@ -64,7 +60,6 @@ def test_the_page_names_the_recording() -> None:
     assert "(../images/tour.svg)" in GUIDE.read_text(encoding="utf-8")
 
 
-@pytest.mark.timeout(400)
 def test_the_recording_agrees_with_what_the_commands_print(ran: dict[str, Ran]) -> None:
     """Each line of the recording without a number is printed today; if not, run `make tour-picture`."""
     recorded = "\n".join(picture_lines(PICTURE.read_text(encoding="utf-8")))
