@@ -12,7 +12,7 @@ from tests.images.container import running
 from tests.images.dockerfile_build import APP, Image
 from tests.repository.lock_files import locked, normalized
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.long]  # Building an image downloads packages.
+pytestmark = pytest.mark.long  # Building an image downloads packages.
 
 
 def test_page_is_served_with_the_packages_of_the_lock_and_without_the_worker(

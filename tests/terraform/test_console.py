@@ -14,8 +14,6 @@ from tests.repository.tree import ROOT
 from tests.terraform.lifecycle import COMMON_OPTIONS, CopyStack, Lifecycle
 from tests.terraform.stack import Stack
 
-pytestmark = pytest.mark.timeout(600)
-
 GUIDE = (ROOT / "docs" / "how-to" / "operators-page.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```hcl\n(console = .*?)\n```", GUIDE, re.MULTILINE | re.DOTALL)
 IMAGE = f"europe-west1-docker.pkg.dev/my-project/scrapeq/service@sha256:{'0' * 64}"
