@@ -83,10 +83,12 @@ class PeakMemory:
 
     def _measure(self) -> None:
         while True:
-            self.all = max(self.all, memory_mib(self._pids()))
             workers = self._workers()
-            below = [pid for worker in workers for pid in descendants(worker)]
-            self.workers = max(self.workers, memory_mib([*workers, *below]))
+            workers += [pid for worker in workers for pid in descendants(worker)]
+            others = set(self._pids()).difference(workers)
+            worker_memory = memory_mib(workers)
+            self.workers = max(self.workers, worker_memory)
+            self.all = max(self.all, worker_memory + memory_mib(others))
             if self._ended.wait(MEMORY_SECONDS):
                 return
 

@@ -4,6 +4,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
 from subprocess import Popen, TimeoutExpired
 from typing import NamedTuple
@@ -31,6 +32,10 @@ class Stored(NamedTuple):
     def of(cls, url: str, headings: Sequence[str], links: Sequence[str]) -> "Stored":
         """Count what a result has."""
         return cls(url, len(headings), sum(bool(link and link.strip()) for link in links))
+
+
+def _is_whole(line: bytes) -> bool:
+    return line.startswith(b'{"url": "') and line.endswith(b"\n")
 
 
 class Running(ABC):
@@ -126,8 +131,8 @@ class Peer(Running):
             with path.open("rb") as file:
                 file.seek(self._offsets.get(path, 0))
                 lines = file.readlines()
-            if lines and not lines[-1].endswith(b"\n"):
-                lines.pop()  # it is being written
+            # A line that is being written may have no end yet; or no beginning, if the file has grown first.
+            lines = list(takewhile(_is_whole, lines))
             self._offsets[path] = self._offsets.get(path, 0) + sum(map(len, lines))
             # The URL is the first value of each line: parsing all would take time from the measured system.
             self._done |= {json.loads(line[8 : line.index(b'"', 9) + 1]) for line in lines} & self._batch
