@@ -1,7 +1,9 @@
 """What each queue loses or does twice under faults: `python -m benchmarks.peers.faults`.
 
 Each system gets jobs on pages of 200 ms, then a fault happens, at a moment that the seed determines. The
-command waits until all jobs are done, or until nothing has happened for a minute, and prints a table.
+command waits until all jobs are done, or until nothing has happened for a minute, and prints a table. Without
+--only, the results are written to benchmarks/peers/faults.json after each fault, and the table to
+docs/guarantees.md; if the command is interrupted, it continues where it was when it is started again.
 
 Example: python -m benchmarks.peers.faults --only scrapeq,dramatiq-rabbitmq --fault workers-killed --seed 7
 """
@@ -22,6 +24,7 @@ from urllib.parse import urlsplit
 from benchmarks.peers import environment
 from benchmarks.peers.measure import warm_up
 from benchmarks.peers.processes import Launcher, adopt_orphans
+from benchmarks.peers.publish import write_section
 from benchmarks.peers.running import Running
 from benchmarks.peers.scrapeq import Scrapeq
 from benchmarks.peers.site import PAGES, Site, running_site
@@ -46,6 +49,8 @@ COLUMNS = (
     *("fault", "system", "jobs", "not back", "twice in effect", "pages fetched twice"),
     *("failed without a reason", "s from the fault to the last result", "seed"),
 )
+RESULTS = Path(__file__).with_name("faults.json")
+SECTION = ("docs/guarantees.md", "peers-faults")  #: the file with the table, and the name of its markers
 QUIET_SECONDS = 60  #: nothing is expected any more if nothing was done for so long
 MAX_SECONDS = 300
 
@@ -146,6 +151,8 @@ def _wait(running: Running, count: int) -> float:
 
 def table(results: Sequence[FaultResult]) -> str:
     """Return the results as Markdown."""
+    if not results:
+        return "No results yet: `python -m benchmarks.peers.faults` measures them and writes this table."
     lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
     for each in results:
         title, (fault, _) = SYSTEMS[each.system].title, FAULTS[each.fault]
@@ -162,22 +169,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = argparse.ArgumentParser(
         prog="python -m benchmarks.peers.faults", description=head, epilog=f"Example: {example}"
     )
-    options.add_argument("--only", default=",".join(QUEUES), help="systems, separated by commas")
+    options.add_argument("--only", default="", help="systems, separated by commas; all without this option")
     options.add_argument("--fault", default=",".join(FAULTS), help="faults, separated by commas")
     options.add_argument("--jobs", type=int, default=1000, help=f"number of jobs (20 to {PAGES})")
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--results", type=Path, help="file of results; what it has is not repeated")
     chosen = options.parse_args(arguments)
-    names, faults = chosen.only.split(","), chosen.fault.split(",")
+    names, faults = chosen.only.split(",") if chosen.only else list(QUEUES), chosen.fault.split(",")
     if unknown := [name for name in names if name not in QUEUES] + [
         each for each in faults if each not in FAULTS
     ]:
         options.error(f"{', '.join(unknown)}: choose from {', '.join(QUEUES)}; faults: {', '.join(FAULTS)}")
     if not 20 <= chosen.jobs <= PAGES:
         options.error(f"--jobs must be between 20 and {PAGES}")
+    file = chosen.results or (None if chosen.only else RESULTS)
     environment.install()
     adopt_orphans()
-    results = _read(chosen.results)
+    results = read_results(file)
     known = {(each.fault, each.system, each.seed) for each in results}
     with tempfile.TemporaryDirectory(prefix="peers-site-") as data, ProcessWatcher() as watcher:
         log = Path(data, "requests.log")
@@ -191,14 +199,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
                         found = inflict(plan, site, log, watcher)
                         results.append(found)
                         print(found, f"load {os.getloadavg()[0]:.1f}", file=sys.stderr, flush=True)
-                        if chosen.results:
-                            chosen.results.write_text(
-                                json.dumps([asdict(each) for each in results], indent=1)
-                            )
+                        if file:
+                            file.write_text(json.dumps([asdict(each) for each in results], indent=1) + "\n")
+    if file == RESULTS:
+        write_section(*SECTION, table(results))
     print(table(results))
 
 
-def _read(path: Path | None) -> list[FaultResult]:
+def read_results(path: Path | None) -> list[FaultResult]:
     """Return the results of a file; none if there is no file."""
     if path is None or not path.exists():
         return []

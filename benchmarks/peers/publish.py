@@ -27,10 +27,15 @@ def sections(results: Results) -> dict[tuple[str, str], str]:
 def publish(results: Results) -> None:
     """Write all sections and the chart."""
     for (name, marker), text in sections(results).items():
-        path = ROOT / name
-        path.write_text(replace_section(path.read_text(encoding="utf-8"), marker, text), encoding="utf-8")
+        write_section(name, marker, text)
     if results.measurements:
         CHART.write_text(chart.draw(results), encoding="utf-8")
+
+
+def write_section(name: str, marker: str, text: str) -> None:
+    """Write a text between the markers of a file, whose name is relative to the repository."""
+    path = ROOT / name
+    path.write_text(replace_section(path.read_text(encoding="utf-8"), marker, text), encoding="utf-8")
 
 
 def section(page: str, marker: str) -> str:

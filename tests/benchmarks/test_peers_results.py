@@ -11,7 +11,8 @@ import pytest
 
 from benchmarks.peers import __main__ as command
 from benchmarks.peers.chart import draw
-from benchmarks.peers.faults import FAULTS, FaultPlan, FaultResult, table
+from benchmarks.peers.faults import FAULTS, SECTION, FaultPlan, FaultResult, read_results, table
+from benchmarks.peers.faults import RESULTS as FAULT_RESULTS
 from benchmarks.peers.measure import Measurement
 from benchmarks.peers.publish import CHART, RESULTS, replace_section, section, sections
 from benchmarks.peers.report import cost_table, rate_table, short_table
@@ -155,6 +156,13 @@ def test_table_of_faults_has_a_row_for_each_result() -> None:
     title = SYSTEMS[SCRAPEQ].title
     row = f"| broker: SIGKILL, started again | {title} | 100 | 3 | 2 | 5 | 1 | 12 | 7 |"
     assert table([found]).splitlines()[2:] == [row]
+
+
+def test_documentation_shows_the_faults_of_the_file() -> None:
+    """The table of faults in the documentation is the one that the command makes from its results."""
+    page, marker = SECTION
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert section(text, marker) == table(read_results(FAULT_RESULTS))
 
 
 class RecordingSystem(Running):
