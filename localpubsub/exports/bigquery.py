@@ -5,6 +5,7 @@ https://cloud.google.com/pubsub/docs/bigquery
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 from localpubsub.broker.broker import Broker
 from localpubsub.broker.subscription import Subscription
@@ -13,6 +14,10 @@ from localpubsub.exports.bigquery_row import RowPlan
 from localpubsub.exports.bigquery_tables import BigQueryTables
 from localpubsub.exports.exporter import Exporter
 from localpubsub.protocol.messages import BigQueryConfig
+
+#: Seconds between two batches, unless messages are left over from a full one. Messages that arrive one by one
+#: are so written in few transactions: with 350 messages per second, 17 at a time and not one or two.
+BATCH_INTERVAL: Final = 0.05
 
 
 class BigQueryExport(Exporter):
@@ -45,12 +50,12 @@ class BigQueryExport(Exporter):
         """Do nothing: each batch is complete when ``export`` returns."""
 
     async def export(self) -> float | None:
-        """Write batches while messages are ready."""
-        loop = asyncio.get_running_loop()
-        while self._broker.clock.now() >= self._paused_until:
+        """Write the messages that are ready; see Exporter."""
+        loop, clock = asyncio.get_running_loop(), self._broker.clock
+        while clock.now() >= self._paused_until:
             batch = await self.lease()
             if not batch.leases:
-                break
+                return None
             try:
                 errors = await loop.run_in_executor(
                     self._thread, self._tables.write, self._plan(), batch.records
@@ -60,7 +65,9 @@ class BigQueryExport(Exporter):
                 raise
             for lease, error in zip(batch.leases, errors, strict=True):
                 self.acknowledge_or_reject(lease, error)
-        return None
+            if not batch.full:
+                self._paused_until = max(self._paused_until, clock.now() + BATCH_INTERVAL * clock.scale)
+        return self._paused_until
 
     def _plan(self) -> RowPlan:
         """Return the row plan; with ``use_topic_schema`` it contains the current schema of the topic.

@@ -34,6 +34,7 @@ class Batch:
 
     leases: list[Lease] = field(default_factory=list)  #: The leases.
     records: list[bytes] = field(default_factory=list)  #: The encoded messages, in the order of the leases.
+    full: bool = False  #: Whether it was complete before all messages that are ready were in it.
 
 
 class Exporter(ABC):
@@ -165,7 +166,8 @@ class Exporter(ABC):
         # A seek may have acknowledged earlier messages while later ones were read.
         both = zip(batch.leases, batch.records, strict=True)
         current = [(lease, record) for lease, record in both if subscription.is_current(lease)]
-        return Batch([lease for lease, _ in current], [record for _, record in current])
+        full = len(batch.leases) >= BATCH_MESSAGES or size >= BATCH_BYTES
+        return Batch([lease for lease, _ in current], [record for _, record in current], full)
 
     def cancel_delivery(self, leases: list[Lease]) -> None:
         """Put messages that were not written back into the backlog, without counting an attempt."""

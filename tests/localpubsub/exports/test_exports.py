@@ -20,12 +20,16 @@ from google.pubsub_v1.types import (
 
 from localpubsub.broker.broker import Broker
 from localpubsub.clock import Clock
+from localpubsub.exports.bigquery import BATCH_INTERVAL
+from localpubsub.exports.bigquery_row import RowPlan
+from localpubsub.exports.bigquery_tables import BigQueryTables
 from localpubsub.exports.exports import Exports
 from localpubsub.protocol.messages import PubsubMessage
 from localpubsub.protocol.messages import Subscription as SubscriptionMessage
 from localpubsub.protocol.messages import Topic as TopicMessage
 from localpubsub.storage.store import Store
 from tests.localpubsub.exports.written_files import count, files
+from tests.localpubsub.set_clock import SetClock
 from tests.servers.pubsub_client import PubsubClient, running_localpubsub
 from tests.servers.waiting import MAX_WAIT_SECONDS, wait_until
 
@@ -119,6 +123,47 @@ def test_update_of_the_table_redirects_the_export(tmp_path: Path) -> None:
         pubsub.publish(topic, b'{"n": 2}')
         wait_until(lambda: count(tmp_path / "warehouse.db", "d.second") == 1)
         assert count(tmp_path / "warehouse.db", "d.first") == 1
+
+
+def test_rows_of_messages_that_arrive_soon_after_a_batch_are_written_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first message is written at once, and those of the next BATCH_INTERVAL seconds in one batch."""
+    batches: list[int] = []
+    write = BigQueryTables.write
+
+    def recorded(tables: BigQueryTables, plan: RowPlan, records: list[bytes]) -> list[str]:
+        batches.append(len(records))
+        return write(tables, plan, records)
+
+    async def run() -> None:
+        clock = SetClock()
+        broker = Broker(Store(None), clock)
+        exports = Exports(broker, tmp_path / "w.db", tmp_path / "buckets", create=True)
+        topic = "projects/p/topics/topic"
+        await broker.catalogue.create_topic(TopicMessage(name=topic))
+        config = SubscriptionMessage(name="projects/p/subscriptions/sub", topic=topic)
+        config.bigquery_config.table = "p.d.t"
+        subscription = await broker.catalogue.create_subscription(config)
+
+        async def until_written() -> None:
+            while len(subscription.backlog):  # noqa: ASYNC110 - no event announces an ack
+                await asyncio.sleep(0.01)
+
+        await broker.publish(topic, [PubsubMessage(data=b"x")])
+        await until_written()
+        for _ in range(3):
+            await broker.publish(topic, [PubsubMessage(data=b"x")])
+            await asyncio.sleep(0.01)  # usually enough for a batch of this message alone
+        clock.pass_by(BATCH_INTERVAL)
+        await until_written()
+        await exports.close()
+        await broker.close()
+
+    monkeypatch.setattr(BigQueryTables, "write", recorded)
+    asyncio.run(asyncio.wait_for(run(), MAX_WAIT_SECONDS))
+    assert batches == [1, 3]
+    assert count(tmp_path / "w.db", "d.t") == 4
 
 
 def test_full_file_gets_its_name_and_a_stop_finishes_the_last_file(tmp_path: Path) -> None:
