@@ -8,6 +8,7 @@ follows from the id (``message_ids.py``).
 """
 
 import time
+from functools import lru_cache
 
 from localpubsub.backlog.message_ids import MICROSECONDS
 from localpubsub.protocol.messages import PubsubMessagePb, TimestampPb
@@ -32,6 +33,12 @@ def rfc3339(timestamp: TimestampPb) -> str:
     Milliseconds of 0 are left out, as in protobuf's JSON format, in which Pub/Sub sends times
     (https://protobuf.dev/programming-guides/json/).
     """
-    text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(timestamp.seconds))
+    text = date_and_second(timestamp.seconds)
     milliseconds = timestamp.nanos // 1_000_000
     return f"{text}.{milliseconds:03d}" if milliseconds else text
+
+
+@lru_cache(maxsize=64)  # messages that are delivered together were published in the same few seconds
+def date_and_second(seconds: int) -> str:
+    """Return a time, in seconds since 1970, as UTC without a zone, for example ``2026-11-22T06:00:03``."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))

@@ -6,11 +6,11 @@ https://cloud.google.com/pubsub/docs/bigquery#properties_subscription
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from localpubsub.backlog.message import date_and_second
 from localpubsub.errors import RowRejected, SchemaMismatch
-from localpubsub.exports.bigquery_column import Column, SqlValue, timestamp_text
+from localpubsub.exports.bigquery_column import Column, SqlValue
 from localpubsub.protocol.json_text import dump_json, parse_json
 from localpubsub.protocol.messages import BigQueryConfigPb, PubsubMessage, PubsubMessagePb
 
@@ -79,16 +79,20 @@ class RowPlan:
         """Return the row of an encoded message; raise RowRejected if the message does not fit the table."""
         message = PubsubMessage.FromString(record)
         row = Row()
+        values, columns = row.values, table.columns
         for name, value in self._fields(message).items():
-            self._add_field(row, table, name, value)
+            column = columns.get(name) or columns.get(name.lower()) or self._new_column(row, table, name)
+            if column is None:
+                continue
+            if column.name in values:
+                raise RowRejected(f"Two fields belong to the same column {column.name}.")
+            values[column.name] = column.convert(value)
         if self.config.write_metadata:
-            for name, value in _metadata(message, self.subscription).items():
-                column = table.columns[name]
-                if row.values.get(column.name) is not None:
+            for name, text in _metadata(message, self.subscription):
+                column = columns[name]
+                if values.get(column.name) is not None:
                     raise RowRejected(f"The field {name} is also the name of a metadata column.")
-                row.values[column.name] = (
-                    value if column.declared in _METADATA_TYPES else column.convert(value)
-                )
+                values[column.name] = text if column.declared in _METADATA_TYPES else column.convert(text)
         return row
 
     def _fields(self, message: PubsubMessagePb) -> Mapping[str, object]:
@@ -101,23 +105,19 @@ class RowPlan:
                 raise RowRejected(str(error)) from error
         return {DATA: message.data}
 
-    def _add_field(self, row: Row, table: Table, name: str, value: object) -> None:
-        column = table.columns.get(name.lower())
-        if column is None:
-            if self.config.drop_unknown_fields:
-                return
-            if not table.accepts_new_columns:
-                raise RowRejected(f"The table {table.name} has no column for the field {name[:300]!r}.")
-            if not _COLUMN_NAME.fullmatch(name):
-                raise RowRejected(f"The field {name[:300]!r} cannot be the name of a column.")
-            column = next(
-                (each for each in row.new_columns if each.name.lower() == name.lower()), Column(name, "")
-            )
-            if column not in row.new_columns:
-                row.new_columns.append(column)
-        if column.name in row.values:
-            raise RowRejected(f"Two fields belong to the same column {column.name}.")
-        row.values[column.name] = column.convert(value)
+    def _new_column(self, row: Row, table: Table, name: str) -> Column | None:
+        """Return the new column of the row for an unknown field, or None if the field is dropped."""
+        if self.config.drop_unknown_fields:
+            return None
+        if not table.accepts_new_columns:
+            raise RowRejected(f"The table {table.name} has no column for the field {name[:300]!r}.")
+        if not _COLUMN_NAME.fullmatch(name):
+            raise RowRejected(f"The field {name[:300]!r} cannot be the name of a column.")
+        for column in row.new_columns:
+            if column.name.lower() == name.lower():
+                return column
+        row.new_columns.append(Column(name, ""))
+        return row.new_columns[-1]
 
 
 def json_object(data: bytes) -> dict[str, object]:
@@ -131,15 +131,14 @@ def json_object(data: bytes) -> dict[str, object]:
     return found
 
 
-def _metadata(message: PubsubMessagePb, subscription: str) -> dict[str, str]:
+def _metadata(message: PubsubMessagePb, subscription: str) -> tuple[tuple[str, str], ...]:
     attributes = dict(message.attributes)
     if message.ordering_key:
         attributes["ordering_key"] = message.ordering_key
     published = message.publish_time
-    moment = datetime.fromtimestamp(published.seconds, UTC) + timedelta(microseconds=published.nanos // 1000)
-    return {
-        "subscription_name": subscription,
-        "message_id": message.message_id,
-        "publish_time": timestamp_text(moment),
-        "attributes": dump_json(attributes) if attributes else "{}",
-    }
+    return (
+        ("subscription_name", subscription),
+        ("message_id", message.message_id),
+        ("publish_time", f"{date_and_second(published.seconds)}.{published.nanos // 1000:06d}Z"),
+        ("attributes", dump_json(attributes) if attributes else "{}"),
+    )
