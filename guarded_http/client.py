@@ -1,31 +1,24 @@
-"""Sends HTTP requests to the public internet, with the adapter of `requests` over guarded connections.
-
-A session of requests is not used: it would use proxies of the environment and passwords in .netrc, keep
-cookies, and read the whole body of a redirect.
-"""
+"""Sends HTTP/1.1 requests to the public internet, over guarded connections."""
 
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from urllib.parse import urlsplit
 
-import requests
-from requests.structures import CaseInsensitiveDict
-
+from contract.urls import host_of, origin_of
 from guarded_http.addresses import parse_networks, parse_ports
-from guarded_http.connection import ByteBudget
+from guarded_http.byte_budget import ByteBudget
+from guarded_http.connection import site_of
+from guarded_http.connection_pool import ConnectionPool
 from guarded_http.content_coding import ACCEPT_ENCODING
 from guarded_http.cookies import FetchCookies
 from guarded_http.dialer import Dialer
 from guarded_http.errors import Deadline, FetchError, FetchErrorKind
 from guarded_http.proxy import proxy_authorization
-from guarded_http.request import PLAIN_GET, HttpRequest, Proxy
+from guarded_http.request import PLAIN_GET, HttpRequest, Proxy, write_message
 from guarded_http.resolver import make_resolver
-from guarded_http.response import HttpResponse, translate_errors
+from guarded_http.response import HttpResponse
 from guarded_http.scope import NetworkScope
-from guarded_http.transport import RequestTimeout, Transport
 
 
 class HttpClient:
@@ -55,7 +48,7 @@ class HttpClient:
         self._tls_context = tls_context or default_tls_context
         # By proxy (operators allow few), and by whether only public addresses may be contacted: an idle
         # connection to an allowed network must not be used then.
-        self._transports = dict[tuple[Proxy | None, bool], Transport]()
+        self._pools = dict[tuple[Proxy | None, bool], ConnectionPool]()
 
     def look_up(self, url: str, seconds: float) -> bool:
         """Return whether `send` need not wait for a lookup of the host of `url`.
@@ -68,11 +61,10 @@ class HttpClient:
             FetchError: `dns`, if the lookup has failed.
         """
         try:
-            return self._dialer.look_up(urlsplit(url).hostname or "", seconds)
+            return self._dialer.look_up(host_of(url), seconds)
         except FetchError as error:
             raise FetchError(error.kind, error.detail, url=url) from None
 
-    @contextmanager
     def send(  # noqa: PLR0913 - the last three arguments have defaults
         self,
         url: str,
@@ -82,7 +74,7 @@ class HttpClient:
         accept: str = "*/*",
         cookies: FetchCookies | None = None,
         scope: NetworkScope | None = None,
-    ) -> Iterator[HttpResponse]:
+    ) -> HttpResponse:
         """Request `url` and return the response once its header has been received.
 
         Args:
@@ -94,61 +86,67 @@ class HttpClient:
             scope: the addresses that the fetch may contact, which a public response restricts; None for a
                 fetch of one request.
 
+        Returns:
+            The response, which the caller closes (`with`).
+
         Raises:
             FetchError: if no valid response header was received, or the proxy wants other credentials.
             Exception: the deadline's own exception, if the deadline has passed.
         """
-        prepared = self._prepare(url, request, accept)
-        budget = ByteBudget(deadline, self._yield_processor)
         scope = scope or NetworkScope()
-        (cookies or FetchCookies()).add_to(prepared, request.cookies)
-        is_sent_to_proxy = request.proxy is not None and url.startswith("http:")
-        timeout = RequestTimeout(url if is_sent_to_proxy else prepared.path_url, budget)
-        with translate_errors(deadline, url, kind=FetchErrorKind.CONNECT):
-            response = self._transport(request.proxy, scope).send(
-                prepared,
-                stream=True,
-                timeout=timeout,  # type: ignore[arg-type] # requests' adapter takes urllib3's Timeout too
-            )
-        scope.public_only = scope.public_only or budget.is_public
-        if cookies is not None:
-            cookies.take_from(prepared, response)
-        with response:
-            if is_sent_to_proxy and response.status_code == 407:
-                detail = (
-                    f"the proxy {request.proxy.url if request.proxy else ''} wants other credentials (407)"
-                )
-                raise FetchError(FetchErrorKind.CONNECT, detail, status=407, url=url)
-            yield HttpResponse(url, response, budget, request)
+        cookies = cookies or FetchCookies()
+        budget = ByteBudget(deadline, self._yield_processor)
+        message = self._message(url, request, accept, cookies)
+        pool = self._pool(request.proxy, scope)
+        try:
+            reader = pool.send(site_of(origin_of(url)), message, budget, may_repeat=request.method == "GET")
+        except FetchError as error:
+            error.url = url
+            raise
+        except OSError as error:
+            deadline.remaining()
+            detail = f"{type(error).__name__}: {error}"
+            raise FetchError(FetchErrorKind.CONNECT, detail, url=url) from None
+        response = HttpResponse(url, request, reader, budget, pool)
+        if response.status == 407 and request.proxy is not None and url.startswith("http:"):
+            response.close()
+            detail = f"the proxy {request.proxy.url} wants other credentials (407)"
+            raise FetchError(FetchErrorKind.CONNECT, detail, status=407, url=url)
+        scope.public_only = scope.public_only or response.is_public
+        cookies.take_from(url, reader.head.fields)
+        return response
 
-    def _transport(self, proxy: Proxy | None, scope: NetworkScope) -> Transport:
+    def _pool(self, proxy: Proxy | None, scope: NetworkScope) -> ConnectionPool:
         public_only = scope.public_only and bool(self._dialer.allowed_networks)
-        transport = self._transports.get((proxy, public_only))
-        if transport is None:
+        pool = self._pools.get((proxy, public_only))
+        if pool is None:
             dialer = replace(self._dialer, public_only=public_only)
-            transport = Transport(dialer, self._tls_context, proxy)
-            transport = self._transports.setdefault((proxy, public_only), transport)
-        return transport
+            pool = ConnectionPool(dialer, self._tls_context, proxy)
+            pool = self._pools.setdefault((proxy, public_only), pool)
+        return pool
 
-    def _prepare(self, url: str, request: HttpRequest, accept: str) -> requests.PreparedRequest:
-        headers = CaseInsensitiveDict(
-            {
-                "Host": urlsplit(url).netloc,
-                "User-Agent": request.user_agent or self._user_agent,
-                "Accept": accept,
-                "Accept-Encoding": ACCEPT_ENCODING,
-            }
-        )
-        headers.update(request.headers)
-        if request.body is not None:
-            headers["Content-Length"] = str(len(request.body))
-        if request.proxy is not None and request.proxy.credentials and url.startswith("http:"):
-            headers["Proxy-Authorization"] = proxy_authorization(request.proxy)
-        prepared = requests.PreparedRequest()
-        prepared.prepare_method(request.method)
-        prepared.headers, prepared.body = headers, request.body
-        prepared.url = url  # prepare_url would normalise the percent-escapes
-        return prepared
+    def _message(self, url: str, request: HttpRequest, accept: str, cookies: FetchCookies) -> bytes:
+        origin = origin_of(url)
+        target = url[len(origin) :]
+        fields = [
+            ("Host", origin.partition("://")[2]),
+            ("User-Agent", request.user_agent or self._user_agent),
+            ("Accept", accept),
+            ("Accept-Encoding", ACCEPT_ENCODING),
+        ]
+        if request.headers:
+            given = {name.lower() for name, _ in request.headers}
+            fields = [field for field in fields if field[0].lower() not in given]
+            fields += request.headers
+        if request.method != "GET":  # also without a body (RFC 9110 section 8.6)
+            fields.append(("Content-Length", str(len(request.body or b""))))
+        if request.proxy is not None and url.startswith("http:"):
+            target = url
+            if request.proxy.credentials:
+                fields.append(("Proxy-Authorization", proxy_authorization(request.proxy)))
+        if cookie := cookies.header(url, request.cookies):
+            fields.append(("Cookie", cookie))
+        return write_message(request.method, target, fields, request.body or b"")
 
 
 def make_client(
@@ -183,4 +181,7 @@ def default_tls_context() -> ssl.SSLContext:
     """Return a context that trusts the certificate authorities of certifi, which are Mozilla's."""
     import certifi  # noqa: PLC0415 - only https URLs need this import
 
-    return ssl.create_default_context(cafile=certifi.where())
+    context = ssl.create_default_context(cafile=certifi.where())
+    context.hostname_checks_common_name = False  # as browsers (RFC 9110 section 4.3.4)
+    context.set_alpn_protocols(["http/1.1"])
+    return context

@@ -1,8 +1,7 @@
 """Decodes the content codings gzip, deflate, br and zstd (RFC 9110 section 8.4.1), chunk by chunk. Pure.
 
 Every step yields a bounded chunk, so that the reader can stop a decompression bomb before it fills memory.
-A coded body that ends early causes an error here. urllib3 would accept the body if its length is that of the
-Content-Length header.
+A coded body that ends early causes an error here, even if its length is that of the Content-Length header.
 """
 
 import zlib

@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from http.cookiejar import Cookie, CookieJar, DefaultCookiePolicy
 from urllib.request import Request
 
-from requests import PreparedRequest, Response
-from requests.cookies import extract_cookies_to_jar, get_cookie_header
+from guarded_http.response_head import HeaderFields
 
 MAX_COOKIES = 50  #: maximum number of cookies; RFC 6265 section 6.1 recommends this number for each domain
 MAX_COOKIE_CHARACTERS = 4096  #: maximum length of name and value of one cookie (RFC 6265 section 6.1)
@@ -31,31 +30,44 @@ class _Policy(DefaultCookiePolicy):
         return True
 
 
+class _Response:
+    """A response as `CookieJar` needs it."""
+
+    def __init__(self, fields: HeaderFields) -> None:
+        self._fields = fields
+
+    def info(self) -> HeaderFields:
+        """Return the header fields."""
+        return self._fields
+
+
 class FetchCookies:
     """The cookies of one fetch."""
 
     def __init__(self) -> None:
         self._jar: CookieJar | None = None
 
-    def add_to(self, request: PreparedRequest, given: Iterable[tuple[str, str]] = ()) -> None:
-        """Add the Cookie header to a request, if there are cookies for its URL.
+    def header(self, url: str, given: Iterable[tuple[str, str]] = ()) -> str:
+        """Return the Cookie header of a request; `""` if there are no cookies for its URL.
 
         Args:
-            request: the request.
+            url: the URL of the request.
             given: names and values of cookies to send in addition, unless the site has set their names.
         """
-        header: str = ""
+        header = ""
         if self._jar is not None:
-            header = get_cookie_header(self._jar, request) or ""  # type: ignore[no-untyped-call] # requests has no types
+            request = Request(url)  # noqa: S310 - it is not opened, and its scheme is http or https
+            self._jar.add_cookie_header(request)
+            header = request.get_header("Cookie") or ""
         kept = {cookie.partition("=")[0] for cookie in header.split("; ")}
         cookies = [f"{name}={value}" for name, value in given if name not in kept]
-        if cookies or header:
-            request.headers["Cookie"] = "; ".join(filter(None, [*cookies, header]))
+        return "; ".join(filter(None, [*cookies, header]))
 
-    def take_from(self, request: PreparedRequest, response: Response) -> None:
-        """Keep the cookies that a response sets."""
-        if "Set-Cookie" not in response.headers:
+    def take_from(self, url: str, fields: HeaderFields) -> None:
+        """Keep the cookies that the response of a URL sets."""
+        if not fields.get_all("Set-Cookie"):
             return
         if self._jar is None:
             self._jar = CookieJar(_Policy())
-        extract_cookies_to_jar(self._jar, request, response.raw)  # type: ignore[no-untyped-call] # requests has no types
+        request = Request(url)  # noqa: S310 - it is not opened, and its scheme is http or https
+        self._jar.extract_cookies(_Response(fields), request)  # type: ignore[arg-type] # it only calls info()

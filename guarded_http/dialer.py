@@ -7,6 +7,7 @@ rebinding).
 
 import socket
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import NamedTuple, Protocol
 
@@ -140,6 +141,7 @@ class Dialer:
         return _addresses(host, answer)
 
 
+@lru_cache(maxsize=4096)  # each job asks for its host
 def _is_address(host: str) -> bool:
     try:
         ip_address(host)

@@ -36,7 +36,7 @@ class IdleConnections(Generic[_Connection]):
         self._sites: OrderedDict[_Connection, Hashable] = OrderedDict()  # the longest idle one is the first
         self._stacks: defaultdict[Hashable, list[_Connection]] = defaultdict(list)
         self._lock = Lock()
-        finalize(self, _close_all, self._sites)  # as urllib3's own pools close theirs
+        finalize(self, _close_all, self._sites)  # when the client is no longer used
 
     def __len__(self) -> int:
         """Return the number of idle connections."""

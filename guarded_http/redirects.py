@@ -1,8 +1,7 @@
 """Follows redirects in the same way for pages, robots.txt and sitemaps."""
 
 import string
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from urllib.parse import quote_from_bytes
 
 from contract.quoting import quote
@@ -15,7 +14,6 @@ from guarded_http.response import HttpResponse
 from guarded_http.scope import NetworkScope
 
 
-@contextmanager
 def follow_redirects(  # noqa: PLR0913 - five of the arguments are those of HttpClient.send
     client: HttpClient,
     url: str,
@@ -27,7 +25,7 @@ def follow_redirects(  # noqa: PLR0913 - five of the arguments are those of Http
     before_request: Callable[[str], object] = lambda _: None,
     cookies: FetchCookies | None = None,
     scope: NetworkScope | None = None,
-) -> Iterator[HttpResponse]:
+) -> HttpResponse:
     """Request `url`, and return the first response that is not a redirect, before its body is read.
 
     Args:
@@ -45,6 +43,9 @@ def follow_redirects(  # noqa: PLR0913 - five of the arguments are those of Http
         scope: the addresses that the fetch may contact, if it continues after this response. In any case a
             redirect of a public site leads only to public addresses.
 
+    Returns:
+        The response, which the caller closes (`with`).
+
     Raises:
         FetchError: the errors of `HttpClient.send`; `too_many_redirects`, whose `url` is the next URL, which
             was not requested; or `invalid_redirect`, whose `url` is the one that sent the invalid Location.
@@ -53,11 +54,11 @@ def follow_redirects(  # noqa: PLR0913 - five of the arguments are those of Http
     cookies, scope = cookies or FetchCookies(), scope or NetworkScope()
     for _ in range(max_redirects + 1):
         before_request(url)
-        with client.send(url, deadline, request, accept=accept, cookies=cookies, scope=scope) as response:
-            location = response.location
-            if not location:
-                yield response
-                return
+        response = client.send(url, deadline, request, accept=accept, cookies=cookies, scope=scope)
+        location = response.location
+        if not location:
+            return response
+        response.close()
         target = resolve_location(url, location)
         request, url = request.redirected(response.status, url, target), target
     detail = f"more than {max_redirects} redirects, the last one to {url}"
@@ -69,8 +70,8 @@ def resolve_location(url: str, location: str) -> str:
 
     Args:
         url: the URL that redirects.
-        location: the Location header as http.client returns it, with one Latin-1 character for each byte. As
-            browsers do, this function reads the bytes as UTF-8. If they are not UTF-8, each byte beyond ASCII
+        location: the Location header, with one Latin-1 character for each byte. As browsers
+            do, this function reads the bytes as UTF-8. If they are not UTF-8, each byte beyond ASCII
             is percent-encoded.
 
     Raises:

@@ -1,5 +1,6 @@
-"""Represents what a request sends besides its URL, and how a redirect changes it. Pure."""
+"""Represents what a request sends besides its URL, how it is written, and how a redirect changes it. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -77,3 +78,24 @@ class HttpRequest:
 
 
 PLAIN_GET = HttpRequest()  #: a request with the client's own User-Agent
+
+
+def write_message(method: str, target: str, fields: Iterable[tuple[str, str]], body: bytes) -> bytes:
+    """Return a request as it is sent (RFC 9112).
+
+    Args:
+        method: the method.
+        target: path and query, or for a proxy the URL; it is sent unchanged.
+        fields: names and values of the header fields.
+        body: the body; empty if there is none.
+
+    Raises:
+        ValueError: if the target or a field has a character that would end it, and so begin another field or
+            request. The message does not repeat it, since it may be secret.
+    """
+    lines = [f"{method} {target} HTTP/1.1", *[f"{name}: {value}" for name, value in fields], "", ""]
+    head = "\r\n".join(lines)
+    line_ends = len(lines) - 1
+    if head.count("\n") != line_ends or head.count("\r") != line_ends or "\0" in head or " " in target:
+        raise ValueError("the target or a header field of a request has a line break, NUL or a space")
+    return head.encode("latin-1") + body

@@ -1,20 +1,19 @@
 """Represents one HTTP response, and reads its body within limits of time, size and compression ratio."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from io import BytesIO
+from typing import Self
 
-from requests import RequestException, Response
-from urllib3.exceptions import HTTPError
-
-from guarded_http.connection import ByteBudget
+from guarded_http.byte_budget import ByteBudget
+from guarded_http.connection_pool import ConnectionPool
 from guarded_http.content_coding import MIN_CHECKED_BYTES, check_ratio, decode_content
-from guarded_http.errors import Deadline, FetchError, FetchErrorKind
+from guarded_http.errors import FetchError, FetchErrorKind
 from guarded_http.request import HttpRequest
+from guarded_http.response_reader import RECEIVE_BYTES, ResponseReader
 
-CHUNK_BYTES = 64 * 1024  #: maximum number of bytes per read of a body without a content coding
-#: Maximum number of bytes per read of a coded body. It is small, since one byte may decode to a thousand.
-CODED_CHUNK_BYTES = 2 * 1024
+#: Maximum number of bytes of a coded body that are decoded at a time. It is small, since one byte may decode
+#: to a thousand.
+CODED_PIECE_BYTES = 2 * 1024
 #: Size in bytes from which a body is large: many such bodies at the same time fill the memory.
 LARGE_BODY_BYTES = 256 * 1024
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -23,28 +22,41 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 class HttpResponse:
     """The response to one request. Its header has been received; `read_body` or `stream_body` reads the body.
 
+    It is closed at the end of its `with` block. Then its connection is kept for the next request, if the body
+    was read to its end.
+
     Attributes:
         url: the requested URL.
         request: what was sent besides the URL.
         status: the HTTP status; interim responses (1xx) are skipped.
+        is_public: whether the response came from a public address.
         received: bytes of the body received so far, without chunk sizes and before decoding.
     """
 
-    def __init__(self, url: str, response: Response, budget: ByteBudget, request: HttpRequest) -> None:
+    def __init__(
+        self, url: str, request: HttpRequest, reader: ResponseReader, budget: ByteBudget, pool: ConnectionPool
+    ) -> None:
         self.url = url
         self.request = request
-        self.status = response.status_code
+        self.status = reader.head.status
+        self.is_public = reader.connection.is_public
         self.received = 0
-        self._response = response
+        self._reader = reader
         self._budget = budget
-        self._announced: int | None = response.raw.length_remaining
-        if self._announced == 0:
-            response.raw.drain_conn()  # The body is empty, so the connection can be reused immediately.
+        self._pool = pool
+        self._is_open = True
 
-    @property
-    def is_public(self) -> bool:
-        """Whether the response came from a public address."""
-        return self._budget.is_public
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connection back; a body that was not read to its end is lost."""
+        if self._is_open:
+            self._is_open = False
+            self._pool.release(self._reader)
 
     @property
     def content_type(self) -> str:
@@ -61,7 +73,7 @@ class HttpResponse:
 
         The values of a repeated field are joined by commas (RFC 9110 section 5.3).
         """
-        return self._response.headers.get(name, "").strip()
+        return self._reader.head.fields.get(name)
 
     def read_body(
         self, max_bytes: int, *, truncate: bool = False, before_large: Callable[[], object] = lambda: None
@@ -79,26 +91,27 @@ class HttpResponse:
                 `unsupported_encoding`, `timeout` or `tls`.
             Exception: the deadline's own exception, if the deadline has passed.
         """
-        with self._reading(max_bytes):
-            if not truncate and (self._announced or 0) > max_bytes:
-                detail = f"the body has {self._announced} bytes; the maximum is {max_bytes}"
-                raise FetchError(FetchErrorKind.TOO_LARGE, detail)
-            return self._read(max_bytes, truncate, before_large)
-
-    def _read(self, max_bytes: int, truncate: bool, before_large: Callable[[], object]) -> bytes:  # noqa: FBT001 - the arguments are those of `read_body`
+        announced = self._reader.head.length or 0
         content, size = BytesIO(), 0
-        is_large = (self._announced or 0) > LARGE_BODY_BYTES
-        if is_large:
-            before_large()
-        for chunk in self._decoded():
-            size += content.write(chunk)
-            if truncate and size >= max_bytes:
-                content.truncate(max_bytes)
-                break
-            self._check_size(size, max_bytes)
-            if size > LARGE_BODY_BYTES and not is_large:
-                is_large = True
+        is_large = announced > LARGE_BODY_BYTES
+        try:
+            if not truncate and announced > max_bytes:
+                detail = f"the body has {announced} bytes; the maximum is {max_bytes}"
+                raise FetchError(FetchErrorKind.TOO_LARGE, detail)  # noqa: TRY301 - as the errors of reading
+            if is_large:
                 before_large()
+            for piece in self._decoded(max_bytes):
+                size += content.write(piece)
+                if truncate and size >= max_bytes:
+                    content.truncate(max_bytes)
+                    break
+                self._check_size(size, max_bytes)
+                if size > LARGE_BODY_BYTES and not is_large:
+                    is_large = True
+                    before_large()
+        except FetchError as error:
+            error.url, error.status = self.url, self.status
+            raise
         return content.getvalue()  # without a copy: https://docs.python.org/3/library/io.html#io.BytesIO
 
     def stream_body(self, max_bytes: int) -> Iterator[bytes]:
@@ -110,30 +123,27 @@ class HttpResponse:
         Raises:
             FetchError, Exception: as in `read_body`.
         """
-        with self._reading(max_bytes):
-            size = 0
-            for chunk in self._decoded():
-                size += len(chunk)
+        size = 0
+        try:
+            for piece in self._decoded(max_bytes):
+                size += len(piece)
                 self._check_size(size, max_bytes)
-                yield chunk
+                yield piece
+        except FetchError as error:
+            error.url, error.status = self.url, self.status
+            raise
 
-    @contextmanager
-    def _reading(self, max_bytes: int) -> Iterator[None]:
-        """Read the body inside the context: its bytes are counted, and errors become FetchError."""
-        # requests and urllib3 raise an exception here if the body ends early.
-        with translate_errors(
-            self._budget.deadline, self.url, kind=FetchErrorKind.INCOMPLETE_BODY, status=self.status
-        ):
-            # More than the maximum, because the bytes of chunk sizes and trailers are counted, too.
-            self._budget.remaining_bytes = 2 * max_bytes + CHUNK_BYTES
-            yield
-
-    def _decoded(self) -> Iterator[bytes]:
+    def _decoded(self, max_bytes: int) -> Iterator[bytes]:
         """Yield the decoded body, within the time and the work that the request may take."""
-        for chunk in decode_content(self._chunks(), self.header("Content-Encoding")):
-            self._budget.deadline.remaining()
-            self._budget.count_work(len(chunk) if self.header("Content-Encoding") else 0)
-            yield chunk
+        budget, coding = self._budget, self.header("Content-Encoding")
+        # More than the maximum, because the bytes of chunk sizes and trailers are counted, too.
+        budget.remaining_bytes = 2 * max_bytes + RECEIVE_BYTES
+        pieces = decode_content(self._coded_pieces(), coding) if coding else self._pieces()
+        for piece in pieces:
+            budget.deadline.remaining()
+            if coding:
+                budget.count_work(len(piece))
+            yield piece
 
     def _check_size(self, size: int, max_bytes: int) -> None:
         """Check a body of which `size` bytes have been decoded so far.
@@ -145,33 +155,14 @@ class HttpResponse:
         if max(size, self.received) > max_bytes:
             raise FetchError(FetchErrorKind.TOO_LARGE, f"the body has more than {max_bytes} bytes")
 
-    def _chunks(self) -> Iterator[bytes]:
-        """Yield the body undecoded: requests and urllib3 would not notice that a coded body is truncated."""
-        size = CODED_CHUNK_BYTES if self.header("Content-Encoding") else CHUNK_BYTES
-        while chunk := self._response.raw.read(size, decode_content=False):
-            self.received += len(chunk)
-            yield chunk
+    def _pieces(self) -> Iterator[bytes]:
+        for piece in self._reader.body():
+            self.received += len(piece)
+            yield piece
 
-
-@contextmanager
-def translate_errors(
-    deadline: Deadline, url: str, *, kind: FetchErrorKind, status: int = 0
-) -> Iterator[None]:
-    """Translate exceptions of requests and urllib3 into FetchError; add URL and status to every FetchError.
-
-    Args:
-        deadline: if the deadline has passed, its own exception is raised instead of a translated one.
-        url: the requested URL.
-        kind: the kind of a FetchError that replaces an exception of requests or urllib3.
-        status: the HTTP status; 0 if no header has been received.
-    """
-    try:
-        yield
-    except FetchError as error:
-        raise FetchError(error.kind, error.detail, status=status, url=url) from None
-    except (RequestException, HTTPError) as error:
-        deadline.remaining()
-        cause: BaseException = error
-        while cause.args and isinstance(cause.args[-1], Exception):  # requests wraps urllib3's exceptions
-            cause = cause.args[-1]
-        raise FetchError(kind, f"{type(cause).__name__}: {cause}", status=status, url=url) from None
+    def _coded_pieces(self) -> Iterator[bytes]:
+        for piece in self._reader.body():
+            for start in range(0, len(piece), CODED_PIECE_BYTES):
+                part = piece[start : start + CODED_PIECE_BYTES]
+                self.received += len(part)
+                yield part

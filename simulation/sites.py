@@ -5,13 +5,11 @@ A site also keeps a log of all requests, by which the rate limits are checked.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from greenlet import getcurrent
@@ -91,6 +89,15 @@ class Response:
         self.is_public = True
         self._body = body
         self._headers = headers
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Do nothing: there is no connection."""
 
     @property
     def content_type(self) -> str:
@@ -247,7 +254,6 @@ class SiteClient:
         """Look up the host of `url`; see `HttpClient.look_up`."""
         return self._sites[split(url)[0]].look_up(url, seconds)
 
-    @contextmanager
     def send(  # noqa: PLR0913 - the arguments are those of HttpClient.send
         self,
         url: str,
@@ -257,10 +263,10 @@ class SiteClient:
         accept: str = "*/*",
         cookies: object = None,
         scope: object = None,
-    ) -> Iterator[Response]:
+    ) -> Response:
         """Request `url`; see `HttpClient.send`."""
         del request, accept, cookies, scope
-        yield self._sites[split(url)[0]].get(url, deadline)
+        return self._sites[split(url)[0]].get(url, deadline)
 
 
 @lru_cache(maxsize=20_000)

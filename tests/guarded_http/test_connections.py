@@ -12,6 +12,7 @@ from guarded_http.dialer import Dialer
 from guarded_http.errors import FetchErrorKind
 from guarded_http.idle_connections import IdleConnections
 from guarded_http.redirects import follow_redirects
+from guarded_http.request import HttpRequest
 from tests.guarded_http.requesting import SecondsLeft, get_body, get_error, local_client, trusting_client
 from tests.servers.certificates import CertificateAuthority
 from tests.servers.fake_resolver import FakeResolver
@@ -146,3 +147,13 @@ def test_tls_handshakes_and_lookups_serve_later_requests_too(tmp_path: Path) -> 
                 responses = [stack.enter_context(each) for each in requested]
                 assert [response.read_body(1000) for response in responses] == [PAGE] * count
         assert (site.connections, len(resolver.resolved)) == (count, count)
+
+
+@pytest.mark.parametrize("field", [("X-A", "b\r\nHost: other.example"), ("X-A\n", "b"), ("X-A", "b\0")])
+def test_field_that_would_begin_another_is_not_sent(site: Site, field: tuple[str, str]) -> None:
+    """A request whose field has a line break or NUL is not sent, and the error does not repeat the field."""
+    request = HttpRequest(headers=(field,))
+    with pytest.raises(ValueError, match="has a line break") as refused:
+        local_client().send(site.url("/"), SecondsLeft(60), request)
+    assert "other" not in str(refused.value)
+    assert site.connections == 0

@@ -10,13 +10,14 @@ import pytest
 from backports import zstd
 
 from guarded_http.addresses import parse_networks
+from guarded_http.byte_budget import MAX_TINY_CHUNKS, WORK_BYTES
 from guarded_http.client import HttpClient
-from guarded_http.connection import MAX_SET_COOKIES, MAX_TINY_CHUNKS, WORK_BYTES
 from guarded_http.content_coding import MAX_STREAMS, decode_content
 from guarded_http.cookies import FetchCookies
 from guarded_http.dialer import Dialer
 from guarded_http.errors import FetchError, FetchErrorKind
 from guarded_http.response import LARGE_BODY_BYTES
+from guarded_http.response_head import MAX_SET_COOKIES
 from tests.guarded_http.requesting import SecondsLeft, local_client
 from tests.servers.site import Site, http
 

@@ -113,6 +113,7 @@ SERVERS: dict[str, tuple[Response, set[Reason]]] = {
     "closes before its header ends": (sends(HEAD), {Reason.CONNECT}),
     "resets": (PendingRequest.reset, {Reason.CONNECT}),
     "sends another protocol": (sends(b"220 mail.example ESMTP\r\n"), {Reason.CONNECT}),
+    "sends another protocol, and waits": (sends_then_waits(b"SSH-2.0-OpenSSH_9.6"), {Reason.CONNECT}),
     "sends TLS on a plain port": (sends(b"\x15\x03\x01\x00\x02\x02\x46"), {Reason.CONNECT}),
     "has an invalid status": (sends(b"HTTP/1.1 two hundred\r\n\r\n" + PAGE), {Reason.CONNECT}),
     "has a status of four digits": (sends(b"HTTP/1.1 2000 OK\r\n\r\n" + PAGE), {Reason.CONNECT}),
@@ -152,6 +153,18 @@ SERVERS: dict[str, tuple[Response, set[Reason]]] = {
     ),
     "has a chunk of size -1, endlessly": (
         sends_endlessly(CHUNKED + b"-1\r\n", b"x"),
+        {Reason.INCOMPLETE_BODY},
+    ),
+    "has a chunk size of 20,000 digits": (
+        sends(CHUNKED + b"f" * 20_000 + b"\r\n" + PAGE),
+        {Reason.INCOMPLETE_BODY},
+    ),
+    "has a chunk size with an underscore": (
+        sends(CHUNKED + b"0_c\r\n" + PAGE + b"\r\n0\r\n\r\n"),
+        {Reason.INCOMPLETE_BODY},
+    ),
+    "has a chunk that is longer than its size": (
+        sends(CHUNKED + b"3\r\n" + PAGE + b"\r\n0\r\n\r\n"),
         {Reason.INCOMPLETE_BODY},
     ),
     "closes within a chunk": (sends(CHUNKED + b"ff\r\n" + PAGE), {Reason.INCOMPLETE_BODY}),
