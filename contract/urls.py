@@ -99,14 +99,13 @@ def canonical_url(url: str) -> str:
 
 def origin_of(url: str) -> str:
     """Return the origin of a checked URL (RFC 6454): `scheme://host`, with a port that is not the default."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}"
 
 
 def host_of(url: str) -> str:
     """Return the host of a checked URL, in lower case and without port; `""` if the URL has no host."""
-    scheme, _, rest = url.partition("://")
-    return _host_of_authority(f"{scheme}://{rest.partition('/')[0]}")
+    return _host_of_authority(origin_of(url))
 
 
 @lru_cache(maxsize=4096)

@@ -3,14 +3,15 @@
 from collections import OrderedDict
 from collections.abc import Callable
 from threading import Event, Lock
-from urllib.parse import urljoin
+from typing import NamedTuple
 
 from contract.attempt import AttemptFailed
 from contract.outcome import Reason
+from contract.urls import origin_of
 from guarded_http.client import HttpClient
 from guarded_http.errors import FetchError, FetchErrorKind
 from guarded_http.redirects import follow_redirects
-from guarded_http.request import PLAIN_GET, HttpRequest
+from guarded_http.request import PLAIN_GET, HttpRequest, Proxy
 from guarded_http.response import HttpResponse
 from guarded_http.robots import MAX_ROBOTS_BYTES, RobotRules, product_token
 from guarded_http.scope import NetworkScope
@@ -30,6 +31,18 @@ MAX_CACHE_BYTES = 16 * 1024 * 1024  #: maximum size of all cached rules, in byte
 _HOST_ERRORS = frozenset(
     {FetchErrorKind.REFUSED_ADDRESS, FetchErrorKind.DNS, FetchErrorKind.CONNECT, FetchErrorKind.TLS}
 )
+
+
+class _File(NamedTuple):
+    """What decides which robots.txt a site sends: its URL, and how it is requested."""
+
+    url: str
+    user_agent: str
+    proxy: Proxy | None
+
+    def request(self) -> HttpRequest:
+        """Return the request, without its URL."""
+        return HttpRequest(user_agent=self.user_agent, proxy=self.proxy)
 
 
 class _Entry:
@@ -76,8 +89,7 @@ class RobotsCache:
         self._clock = clock
         self._max_sites = max_sites
         self._failure_seconds = failure_seconds
-        # By the URL of robots.txt, and the User-Agent and the proxy with which it is requested.
-        self._entries: OrderedDict[tuple[str, HttpRequest], _Entry] = OrderedDict()
+        self._entries: OrderedDict[_File, _Entry] = OrderedDict()
         self._lock = Lock()
 
     def __len__(self) -> int:
@@ -105,14 +117,14 @@ class RobotsCache:
             AttemptFailed: `cancelled`, `paused`, `robots_unavailable`, `page_budget_exceeded`, or the reason
                 why the site's host cannot be contacted.
         """
-        key = urljoin(url, "/robots.txt"), request.for_any_site()
+        key = _File(f"{origin_of(url)}/robots.txt", request.user_agent, request.proxy)
         while True:
             # A paused job waits here, where the jobs of other runs do not wait for the file that it fetches.
-            permit.wait(key[0], budget)
+            permit.wait(key.url, budget)
             entry, is_new = self._entry(key)
             if is_new:
                 self._fill(key, entry, budget, permit, public_only=public_only)
-            else:
+            elif not entry.ready.is_set():
                 self._wait_for(entry, budget)
             if entry.error is not None:
                 error = entry.error
@@ -128,7 +140,7 @@ class RobotsCache:
         else:
             entry.ready.wait(budget.remaining())
 
-    def _entry(self, key: tuple[str, HttpRequest]) -> tuple[_Entry, bool]:
+    def _entry(self, key: _File) -> tuple[_Entry, bool]:
         """Return the site's entry, and whether it is new; the caller must fill a new entry."""
         with self._lock:
             entry = self._entries.get(key)
@@ -140,7 +152,7 @@ class RobotsCache:
 
     def _fill(
         self,
-        key: tuple[str, HttpRequest],
+        key: _File,
         entry: _Entry,
         budget: PageBudget,
         permit: Permit,
@@ -149,7 +161,7 @@ class RobotsCache:
     ) -> None:
         try:
             scope = NetworkScope(public_only=public_only)
-            entry.rules, entry.error = self._fetch(*key, budget, scope, permit)
+            entry.rules, entry.error = self._fetch(key, budget, scope, permit)
             seconds = self._failure_seconds if entry.error else CACHE_SECONDS
             entry.expires_at = self._clock() + seconds
         except BaseException:  # for example, this job's budget is spent; another job then fetches the file
@@ -170,8 +182,7 @@ class RobotsCache:
 
     def _fetch(
         self,
-        robots_url: str,
-        request: HttpRequest,
+        file: _File,
         budget: PageBudget,
         scope: NetworkScope,
         permit: Permit,
@@ -179,9 +190,9 @@ class RobotsCache:
         try:
             with follow_redirects(
                 self._client,
-                robots_url,
+                file.url,
                 budget,
-                request,
+                file.request(),
                 accept=ACCEPT,
                 max_redirects=MAX_REDIRECTS,
                 before_request=permit.check,
@@ -191,7 +202,7 @@ class RobotsCache:
         except FetchError as error:
             if error.kind is FetchErrorKind.TOO_MANY_REDIRECTS:
                 return RobotRules(), None  # RFC 9309 section 2.3.1.2: treated as a missing file
-            if error.kind in _HOST_ERRORS and error.url == robots_url:
+            if error.kind in _HOST_ERRORS and error.url == file.url:
                 failure = attempt_failed(error)
                 if scope.public_only and error.kind is FetchErrorKind.REFUSED_ADDRESS:
                     raise failure from None  # not cached: a job whose own URL is there may request the file

@@ -12,7 +12,7 @@ from guarded_http.addresses import parse_networks
 from guarded_http.client import HttpClient
 from guarded_http.dialer import Dialer, HostLookup
 from guarded_http.resolver import make_resolver
-from worker.budget import PageBudget
+from worker.budget import NoActivity, PageBudget
 from worker.fetch import Fetcher
 from worker.page import FetchedPage
 from worker.rate_limiter import RateLimiter
@@ -47,6 +47,27 @@ class FakeClock:
     def now(self) -> datetime:
         """Return the time of day, which starts at noon."""
         return NOON + timedelta(seconds=self.seconds)
+
+
+class RecordedActivity(NoActivity):
+    """An activity that records when it begins and ends, by a fake clock."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.events = list[tuple[str, float]]()
+        self._clock = clock
+
+    def begin(self, budget: PageBudget) -> None:
+        """Record the beginning."""
+        del budget
+        self.events.append(("begin", self._clock()))
+
+    def pause(self) -> None:
+        """Record a pause."""
+        self.events.append(("pause", self._clock()))
+
+    def end(self) -> None:
+        """Record the end."""
+        self.events.append(("end", self._clock()))
 
 
 def make_fetcher(

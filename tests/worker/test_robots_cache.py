@@ -14,7 +14,14 @@ from guarded_http.dialer import Dialer
 from guarded_http.robots import MAX_ROBOTS_BYTES
 from tests.servers.fake_resolver import FakeResolver
 from tests.servers.site import PendingRequest, Response, Site, http, redirect
-from tests.worker.fetching import RESPECT_ROBOTS, FakeClock, fetch, fetch_failure, make_fetcher
+from tests.worker.fetching import (
+    RESPECT_ROBOTS,
+    FakeClock,
+    RecordedActivity,
+    fetch,
+    fetch_failure,
+    make_fetcher,
+)
 from worker.budget import PageBudget
 from worker.fetch import Fetcher
 from worker.rate_limiter import RateLimiter
@@ -233,6 +240,20 @@ def test_job_that_gives_up_leaves_the_robots_request_to_the_next(site: Site) -> 
     assert failure.reason is Reason.PAGE_BUDGET_EXCEEDED
     site.add("/robots.txt", robots_txt(""))
     assert fetch(fetcher, url, politeness=RESPECT_ROBOTS).body == PAGE
+
+
+def test_cached_rules_need_no_wait(site: Site) -> None:
+    """A job whose site's rules are cached does not give its page slot back, and has not waited."""
+    clock = FakeClock()
+    client = HttpClient("scrapeq/test", Dialer(parse_networks("127.0.0.0/8")))
+    cache = RobotsCache(client, "scrapeq", note_retry_after=lambda *_: None, clock=clock)
+    activity = RecordedActivity(clock)
+    cache.rules(site.url(), PageBudget(60))
+    budget = PageBudget(60, wait_seconds=60)
+    with budget.active(activity):
+        cache.rules(site.url("/2"), budget)
+    assert [event for event, _ in activity.events] == ["begin", "end"]
+    assert [request.path for request in site.requests] == ["/robots.txt"]
 
 
 def test_least_recently_used_sites_are_evicted(site: Site) -> None:

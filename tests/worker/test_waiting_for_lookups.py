@@ -1,6 +1,5 @@
 """Tests how a job waits for the lookup of its host's name, with a fake clock and no network."""
 
-from collections.abc import Callable
 
 import pytest
 
@@ -12,8 +11,8 @@ from guarded_http.dialer import Dialer
 from guarded_http.dns_answers import DnsAnswer, failed, found
 from guarded_http.dns_client import LOOKUP_SECONDS
 from guarded_http.errors import FetchError, FetchErrorKind
-from tests.worker.fetching import FakeClock
-from worker.budget import NoActivity, PageBudget
+from tests.worker.fetching import FakeClock, RecordedActivity
+from worker.budget import PageBudget
 from worker.rate_limiter import RateLimiter
 
 URL = "http://shop.example/"
@@ -47,27 +46,6 @@ class SlowResolver:
         self._clock.sleep(min(seconds, self._seconds))
         self._known = self._answer if seconds >= self._seconds else None
         return self._known
-
-
-class RecordedActivity(NoActivity):
-    """An activity that records when it begins and ends, by a fake clock."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self.events = list[tuple[str, float]]()
-        self._clock = clock
-
-    def begin(self, budget: PageBudget) -> None:
-        """Record the beginning."""
-        del budget
-        self.events.append(("begin", self._clock()))
-
-    def pause(self) -> None:
-        """Record a pause."""
-        self.events.append(("pause", self._clock()))
-
-    def end(self) -> None:
-        """Record the end."""
-        self.events.append(("end", self._clock()))
 
 
 def acquire(resolver: SlowResolver, clock: FakeClock, budget: PageBudget) -> RecordedActivity:
