@@ -5,15 +5,13 @@ the current run. A process runs one simulation at a time.
 """
 
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
 
 from greenlet import getcurrent, greenlet
 
 from simulation.scheduler import Scheduler, Timer
 
 Greenlet = greenlet
-__all__ = ["Event", "Greenlet", "Semaphore", "Timeout", "getcurrent", "kill", "sleep", "spawn_later", "use"]
+__all__ = ["Event", "Greenlet", "Semaphore", "get_hub", "getcurrent", "kill", "sleep", "spawn_later", "use"]
 
 _running: list[Scheduler] = []
 
@@ -44,41 +42,49 @@ def spawn_later(seconds: float, function: Callable[..., object], *arguments: obj
     return _running[0].spawn(function, *arguments, delay=seconds)
 
 
-class Timeout:
-    """Raises an exception in the greenlet that started it, after some seconds."""
+class LoopTimer:
+    """A timer of the event loop.
 
-    def __init__(self, seconds: float, error: BaseException) -> None:
+    Args:
+        seconds: the seconds from its start to its call.
+    """
+
+    def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._error = error
         self._timer: Timer | None = None
 
-    @classmethod
-    def start_new(cls, seconds: float, error: BaseException) -> Self:
-        """Return a timeout that has started."""
-        timeout = cls(seconds, error)
-        timeout.start()
-        return timeout
-
-    def start(self) -> None:
-        """Start it for the calling greenlet."""
-        scheduler, task = _running[0], getcurrent()
-        self._timer = scheduler.after(self._seconds, lambda: scheduler.kill(task, self._error))
+    def start(self, callback: Callable[..., object], *arguments: object, update: bool) -> None:
+        """Start it; it then calls the function once."""
+        del update
+        self._timer = _running[0].after(self._seconds, lambda: callback(*arguments))
 
     def close(self) -> None:
         """Stop it."""
         if self._timer is not None:
             self._timer.cancel()
 
-    cancel = close
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
+class Loop:
+    """The event loop."""
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def timer(self, seconds: float) -> LoopTimer:
+        """Return a timer, which has not started."""
+        return LoopTimer(seconds)
+
+
+class Hub:
+    """The greenlet of the event loop.
+
+    Attributes:
+        loop: the event loop.
+    """
+
+    loop = Loop()
+
+
+def get_hub() -> Hub:
+    """Return the greenlet of the event loop."""
+    return Hub()
 
 
 class Semaphore:

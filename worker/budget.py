@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from types import TracebackType
 from typing import Protocol
 
 from contract.attempt import AttemptFailed
@@ -88,7 +89,8 @@ class PageBudget:
         self._clock = clock
         self._finished_waits = 0.0
         self._waiting_since: float | None = None
-        self._received_at = clock() if received_at is None else received_at
+        # Each wait puts the end of the page time off by its length.
+        self._ends_at = (clock() if received_at is None else received_at) + seconds
         self._activity: Activity | None = None
 
     @property
@@ -111,15 +113,17 @@ class PageBudget:
         """
         self._activity = activity
         try:
-            with self._counted_as_waiting():
+            self.start_wait()
+            try:
                 activity.begin(self)
+            finally:
+                self.end_wait()
             yield
         finally:
             self._activity = None
             activity.end()
 
-    @contextmanager
-    def waiting(self, *, keeps_activity: bool = False) -> Iterator[None]:
+    def waiting(self, *, keeps_activity: bool = False) -> AbstractContextManager[None]:
         """Count the time inside the context as waiting, and interrupt the activity for as long.
 
         Args:
@@ -128,15 +132,19 @@ class PageBudget:
         Raises:
             AttemptFailed: if the activity cannot begin again in time.
         """
-        activity = self._activity
-        with self._counted_as_waiting():
-            if activity is not None and keeps_activity:
-                activity.pause()
-            elif activity is not None:
-                activity.end()
-            yield
-            if activity is not None:
-                activity.begin(self)
+        return _Waiting(self, self._activity, keeps_activity=keeps_activity)
+
+    def start_wait(self) -> None:
+        """Count the time from now on as waiting; `waiting` also interrupts the activity."""
+        self._waiting_since = self._clock()
+
+    def end_wait(self) -> None:
+        """End the wait that `start_wait` began."""
+        if self._waiting_since is not None:
+            seconds = self._clock() - self._waiting_since
+            self._finished_waits += seconds
+            self._ends_at += seconds
+            self._waiting_since = None
 
     def begin_large(self) -> None:
         """Occupy what a large page needs, until the activity ends; a wait for it costs no page time.
@@ -159,7 +167,8 @@ class PageBudget:
         Raises:
             AttemptFailed: `page_budget_exceeded`, if no time remains.
         """
-        seconds = self._received_at + self.waited + self.seconds - self._clock()
+        since = self._waiting_since
+        seconds = self._ends_at - (self._clock() if since is None else since)
         if seconds <= 0:
             raise self.exceeded()
         return seconds
@@ -177,10 +186,37 @@ class PageBudget:
         detail = f"the page took longer than {self.seconds:g} s (PAGE_BUDGET_SECONDS)"
         return AttemptFailed(Reason.PAGE_BUDGET_EXCEEDED, detail)
 
-    @contextmanager
-    def _counted_as_waiting(self) -> Iterator[None]:
-        self._waiting_since = self._clock()
+
+class _Waiting:
+    """The context of `PageBudget.waiting`.
+
+    It is not a generator, since each job waits several times, and a generator takes twice as long.
+
+    Args:
+        budget: the budget.
+        activity: the activity to interrupt; None if the delivery has none.
+        keeps_activity: whether to keep what the activity occupies.
+    """
+
+    def __init__(self, budget: PageBudget, activity: Activity | None, *, keeps_activity: bool) -> None:
+        self._budget = budget
+        self._activity = activity
+        self._keeps_activity = keeps_activity
+
+    def __enter__(self) -> None:
+        self._budget.start_wait()
+        if self._activity is None:
+            return
+        if self._keeps_activity:
+            self._activity.pause()
+        else:
+            self._activity.end()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
-            yield
+            if kind is None and self._activity is not None:
+                self._activity.begin(self._budget)
         finally:
-            self._finished_waits, self._waiting_since = self.waited, None
+            self._budget.end_wait()

@@ -9,6 +9,7 @@ would be spent on the other pages instead of on its site.
 """
 
 import time
+from typing import Any
 
 import gevent
 from gevent.lock import Semaphore
@@ -76,7 +77,7 @@ class PageActivity:
         self._free_large = free_large
         self._has_slot = self._is_large = False
         self._needs_slot = True
-        self._timer: gevent.Timeout | None = None
+        self._timer: Any = None  # of gevent's event loop, which has no types
 
     def begin(self, budget: PageBudget) -> None:
         """Take a page slot; from then on, the budget's exception is raised in this greenlet when it is spent.
@@ -96,8 +97,10 @@ class PageActivity:
             self._has_slot = True
             if self._starts is not None and (seconds := budget.remaining_wait()):
                 self._starts.wait(seconds)
-        # The timer also ends what has no time limit of its own, such as a TLS handshake.
-        self._timer = gevent.Timeout.start_new(page_seconds, budget.exceeded())
+        # The timer also ends what has no time limit of its own, such as a TLS handshake. A gevent.Timeout
+        # would take five times as long, and need its exception now.
+        self._timer = gevent.get_hub().loop.timer(page_seconds)
+        self._timer.start(_end_page, gevent.getcurrent(), budget, update=True)
 
     def begin_large(self, budget: PageBudget) -> None:
         """Become one of the large pages, or wait for it without a slot, which `begin` takes again.
@@ -142,3 +145,8 @@ class PageActivity:
         if self._has_slot:
             self._has_slot = False
             self._free.release()
+
+
+def _end_page(greenlet: gevent.Greenlet, budget: PageBudget) -> None:
+    """Raise the budget's exception in a greenlet. The event loop calls this when the page time is over."""
+    greenlet.throw(budget.exceeded())

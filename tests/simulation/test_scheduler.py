@@ -113,20 +113,23 @@ def test_a_place_is_not_lost_with_a_killed_greenlet() -> None:
     assert seen == ["second"]
 
 
-def test_a_timeout_raises_its_exception_in_its_greenlet() -> None:
-    """A timeout ends a sleep with its exception; a closed timeout does nothing."""
+def test_a_timer_calls_its_function_unless_it_is_closed() -> None:
+    """A timer can end a sleep with an exception; a closed timer does nothing."""
     scheduler = Scheduler(1)
     virtual_gevent.use(scheduler)
     seen: list[tuple[str, float]] = []
 
     def sleeper() -> None:
-        virtual_gevent.Timeout.start_new(1.0, ValueError()).close()
+        loop, this = virtual_gevent.get_hub().loop, virtual_gevent.getcurrent()
+        closed, timer = loop.timer(1.0), loop.timer(3.0)
+        closed.start(this.throw, ValueError(), update=True)
+        timer.start(this.throw, KeyError(), update=True)
+        closed.close()
         try:
-            with virtual_gevent.Timeout(3.0, KeyError()):
-                virtual_gevent.sleep(10.0)
+            virtual_gevent.sleep(10.0)
         except KeyError:
-            seen.append(("timeout", virtual_gevent.monotonic() - START))
+            seen.append(("timer", virtual_gevent.monotonic() - START))
 
     scheduler.spawn(sleeper)
     run(scheduler)
-    assert seen == [("timeout", 3.0)]
+    assert seen == [("timer", 3.0)]
