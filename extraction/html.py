@@ -28,8 +28,18 @@ def parse_html(source: bytes) -> Element:
     Raises:
         MemoryError: if the page needs more memory than there is.
     """
-    if _END_OF_BR.search(source):
-        source = _MARKUP.sub(lambda match: b"<br>" if match[2] else match[0], source)
+    root, has_errors = _parse(source)
+    # libxml2 ignores a `</br>`, and reports an error. Most pages have no errors, and need no search.
+    if has_errors and _END_OF_BR.search(source):
+        root, _ = _parse(_MARKUP.sub(lambda match: b"<br>" if match[2] else match[0], source))
+    if root is None:
+        return etree.fromstring(b"<html/>")
+    _move_into_body(root)
+    return root
+
+
+def _parse(source: bytes) -> tuple[Element | None, bool]:
+    """Return the root element, or None if the page has no elements; and whether the page has errors."""
     # `encoding` overrides the encoding that the page may declare.
     parser = etree.HTMLParser(encoding="utf-8", huge_tree=True)
     root: Element | None
@@ -37,12 +47,10 @@ def parse_html(source: bytes) -> Element:
         root = etree.fromstring(source, parser)
     except etree.XMLSyntaxError:  # the page has no elements
         root = None
-    if any(error.type == etree.ErrorTypes.ERR_NO_MEMORY for error in parser.error_log):
+    errors = parser.error_log
+    if any(error.type == etree.ErrorTypes.ERR_NO_MEMORY for error in errors):
         raise MemoryError("libxml2 parsed only a part of the page")
-    if root is None:
-        return etree.fromstring(b"<html/>")
-    _move_into_body(root)
-    return root
+    return root, bool(errors)
 
 
 def _move_into_body(root: Element) -> None:

@@ -1,5 +1,6 @@
 """Tests that HTML is parsed as lxml parses it."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
@@ -58,3 +59,17 @@ def test_a_page_is_parsed_as_its_text(parts: list[bytes], encoding: str) -> None
     document = Document(page, Markup.HTML)
     text = document.text.strip().replace("\0", "")
     assert etree.tostring(document.root) == etree.tostring(parse_html(text.encode()))
+
+
+@pytest.mark.parametrize(
+    "markup", ["</br>", "</BR >", "</br/>", "<p></br>", "<table></br>", "<select></br>", "</html></br>"]
+)
+def test_end_tag_of_br_is_a_line_break(markup: str) -> None:
+    """`</br>` is a `<br>` wherever it stands, although libxml2 ignores it."""
+    assert len([*parse_html(f"<body>one{markup}two".encode()).iter("br")]) == 1
+
+
+@pytest.mark.parametrize("page", ["<iframe></br></iframe>", "<title></br></title>", "<p></br class='x>one"])
+def test_end_tag_of_br_that_is_no_markup_is_not_a_line_break(page: str) -> None:
+    """`</br>` in the text of an element is text, and a tag that the end of the page cuts off is left out."""
+    assert not [*parse_html(page.encode()).iter("br")]
