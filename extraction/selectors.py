@@ -6,7 +6,7 @@ Compiled selectors are cached until the process ends, because a worker has few r
 import re
 from functools import lru_cache
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import jmespath
 from jmespath.functions import Functions
@@ -21,6 +21,10 @@ from extraction.patterns import check_pattern
 
 _STRING = re.compile(r"'[^']*'|\"[^\"]*\"")  # XPath has no escapes in strings
 _RE_FUNCTION = re.compile(r"(?<![\w.-])re:([\w.-]+)\s*\(")
+#: An expression that only names elements, and how each of its paths begins.
+_NAMES = re.compile(
+    r"(//|descendant-or-self::)[a-z][\w-]*(?:\s*\|\s*\1[a-z][\w-]*)*", re.ASCII | re.IGNORECASE
+)
 MAX_COPIES = 16  #: maximum number of copies of the document that the multi-selects of an expression make
 #: Namespace prefixes that a recipe's XPath and CSS (`dc|creator`) may use.
 PREFIXES = {
@@ -76,6 +80,29 @@ def compile_xpath(expression: str) -> etree.XPath:
         )
     except etree.XPathSyntaxError as error:
         raise BadRecipe(f"not an XPath expression: {error}") from None
+
+
+class NamedElements(NamedTuple):
+    """What an expression selects that only names elements.
+
+    Attributes:
+        names: the names.
+        in_page: whether the elements are searched in the whole page; otherwise in a node, and it is one, too.
+    """
+
+    names: list[str]
+    in_page: bool
+
+
+@lru_cache(maxsize=4096)
+def named_elements(expression: str) -> NamedElements | None:
+    """Return what an expression selects if it only names elements, such as `//h1 | //h2`; otherwise None."""
+    match = _NAMES.fullmatch(expression.strip(" \t\r\n"))
+    if match is None:
+        return None
+    names = [path.strip().removeprefix(match[1]) for path in expression.split("|")]
+    # A page in HTML may have several elements <html>, of which all but the first are outside of its root.
+    return None if "html" in names else NamedElements(names, in_page=match[1] == "//")
 
 
 @lru_cache(maxsize=4096)
