@@ -1,6 +1,5 @@
 """Tests how a job waits for the lookup of its host's name, with a fake clock and no network."""
 
-
 import pytest
 
 from contract.attempt import AttemptFailed
