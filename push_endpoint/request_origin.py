@@ -11,6 +11,7 @@ headers that show this: Host and Origin (RFC 9110 section 7.2, RFC 6454 section 
 
 import re
 from collections.abc import Container
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final, Protocol
 
@@ -21,7 +22,7 @@ _MAX_QUOTED: Final = 80  #: maximum number of characters of a header in a messag
 
 
 class Headers(Protocol):
-    """The header fields of a request, by names in any case."""
+    """The header fields of a request, by their names in lower case, or in any case."""
 
     def get(self, name: str, default: str, /) -> str | None:
         """Return the value of a field, or `default`."""
@@ -36,19 +37,19 @@ def request_refusal(headers: Headers, allowed_hosts: Container[str], setting: st
             `localhost`, names below it, and addresses; or ANY_HOST.
         setting: what an operator changes to allow a further host, for the sentence.
     """
-    host = headers.get("Host", "") or ""
+    host = headers.get("host", "") or ""
     if not _is_allowed(host, allowed_hosts):
         return (
             f"the request is for the host {host[:_MAX_QUOTED]!r}, which is no name of this server: use"
             f" localhost or an address, or add the name to {setting}"
         )
-    origin = headers.get("Origin", "")
+    origin = headers.get("origin", "")
     if origin and origin.lower().partition("://")[2] != host.lower():
         return (
             f"a web page of another origin ({origin[:_MAX_QUOTED]!r}) sent the request: send it with a"
             " program instead, for example curl"
         )
-    if headers.get("Sec-Fetch-Site", "") in {"cross-site", "same-site"}:
+    if headers.get("sec-fetch-site", "") in {"cross-site", "same-site"}:
         return (
             "a web page of another site sent the request, or linked to this address: type the address into"
             " the browser, or use a program, for example curl"
@@ -71,6 +72,7 @@ def _is_allowed(host: str, allowed_hosts: Container[str]) -> bool:
     return _is_address(name) or f".{name}".endswith(".localhost") or name in allowed_hosts
 
 
+@lru_cache(maxsize=64)  # a server is addressed by few names
 def _is_address(name: str) -> bool:
     try:
         ip_address(name)

@@ -28,7 +28,7 @@ from worker.settings import WorkerSettings  # noqa: E402 - imported after gevent
 _settings = load_or_exit(WorkerSettings)
 
 wsgi_app = "worker.main:create_app()"
-worker_class = "gevent"
+worker_class = "worker.push_worker.PushWorker"
 bind = f"{_settings.host}:{_settings.port}"
 workers = _settings.web_concurrency
 # Each process takes its share of the instance's requests. gunicorn counts idle keep-alive connections and

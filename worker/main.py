@@ -7,7 +7,6 @@ import time
 from datetime import UTC, datetime
 from functools import partial
 
-import flask
 import gevent
 import grpc.experimental.gevent
 from gevent import monkey
@@ -20,7 +19,7 @@ from push_endpoint.authentication import make_authenticator
 from runtime import log
 from runtime.settings import load_or_exit, log_allowed_networks
 from worker.ack_policy import AckPolicy, SettledPolicy, success_policy
-from worker.app import make_app
+from worker.app import WorkerApp
 from worker.child_extraction import MIB, ChildExtraction, levels
 from worker.controls import OperatorControls
 from worker.delayed import wait_until_not_before
@@ -54,7 +53,7 @@ WAITING_FOR_EXTRACTION = 12
 MAX_LARGE_PAGES_BYTES = 128 * 1024 * 1024
 
 
-def create_app() -> flask.Flask:
+def create_app() -> WorkerApp:
     """Return the application; gunicorn calls this in each of its processes, after the fork."""
     settings = load_or_exit(WorkerSettings)
     log.configure(
@@ -65,7 +64,7 @@ def create_app() -> flask.Flask:
     shutdown = Shutdown()
     shutdown.on_sigterm()
     consumer = make_consumer(settings, shutdown)
-    app = make_app(consumer, settings.allowed_host_names, settings.egress().waiting_for)
+    app = WorkerApp(consumer, settings.allowed_host_names, settings.egress().waiting_for)
     gc.collect()
     gc.freeze()  # Collections need not look at the libraries, which are most of the objects and stay.
     return app

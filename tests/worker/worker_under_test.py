@@ -14,7 +14,7 @@ from contract.request import PageRequest
 from push_endpoint.authentication import accept_any_caller
 from tests.servers.recording_publisher import RecordingPublisher
 from worker.ack_policy import AckPolicy, SettledPolicy, success_policy
-from worker.app import make_app
+from worker.app import WorkerApp
 from worker.budget import PageBudget
 from worker.fetch import Stopwatch
 from worker.host_slots import Lane
@@ -127,7 +127,8 @@ class WorkerUnderTest:
             unreadable_after=self.unreadable_after,
         )
         self.consumer = PushConsumer(self.authenticator, scraper, settler, MAX_DELIVERIES)
-        self.client = make_app(self.consumer).test_client()
+        self.app = WorkerApp(self.consumer)
+        self.client = self.app.test_client()
 
     def post(self, body: bytes) -> TestResponse:
         """Send a push request with this body."""
