@@ -47,6 +47,7 @@ def create_app() -> Any:  # noqa: ANN401 - a WSGI application
     """Return the worker's application with measured functions; gunicorn calls this function."""
     import worker.app  # noqa: PLC0415 - imported in the worker only, from the checkout that is first on its path
     import worker.main  # noqa: PLC0415 - imported in the worker only
+    import worker.push_delivery  # noqa: PLC0415 - imported in the worker only
     import worker.scrape  # noqa: PLC0415 - imported in the worker only
     from contract.job import Job  # noqa: PLC0415 - imported in the worker only
     from publishing.publisher import PubSubPublisher  # noqa: PLC0415 - imported in the worker only
@@ -61,7 +62,6 @@ def create_app() -> Any:  # noqa: ANN401 - a WSGI application
 
     for owner, name, part in (
         (Envelope, "parse", "decode: envelope"),
-        (Job, "decode", "decode: job and recipe"),
         (OidcAuthenticator, "__call__", "authenticate"),
         (Fetcher, "fetch", "fetch"),
         (ChildExtraction, "__call__", "extract: request and result"),
@@ -70,6 +70,10 @@ def create_app() -> Any:  # noqa: ANN401 - a WSGI application
         (log, "event", "log"),
     ):
         clock(owner, name, part)
+    if hasattr(worker.push_delivery, "decode_job"):
+        clock(worker.push_delivery, "decode_job", "decode: job and recipe")
+    else:  # an earlier checkout
+        clock(Job, "decode", "decode: job and recipe")
     app = worker.main.create_app()
     app.add_url_rule(
         "/profile", view_func=lambda: _taken | {"threads": _all_threads(), "main": time.thread_time()}

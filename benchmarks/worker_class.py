@@ -33,6 +33,7 @@ from contract.recipe import Recipe
 from contract.topology import OUTCOMES_TOPIC
 
 PROCESSES = 2
+DISPATCHED_AT = datetime(2026, 12, 1, tzinfo=UTC)  #: when the dispatcher made the jobs of the run
 WARM_UP = 40  #: number of pushes before the measurement
 CLASSES = {
     "gevent 2 × 100": ("-c", "python:worker.gunicorn_conf"),
@@ -49,7 +50,7 @@ def push_body(url: str, recipe: Recipe | None = None) -> bytes:
     recipe = recipe or Recipe.model_validate(RECIPE)
     job_id = identify("run-1", url, recipe)
     job = Job(
-        job_id=job_id, run_id="run-1", crawl="bench", url=url, recipe=recipe, dispatched_at=datetime.now(UTC)
+        job_id=job_id, run_id="run-1", crawl="bench", url=url, recipe=recipe, dispatched_at=DISPATCHED_AT
     )
     message = {
         "data": base64.b64encode(job.encode()).decode(),

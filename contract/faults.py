@@ -129,9 +129,9 @@ def parse_json_object(raw: bytes, error: type[Undecodable], *, max_bytes: int, k
     if len(raw) > max_bytes:
         raise error.single_fault(raw, f"the {kind} has {len(raw)} bytes; the maximum is {max_bytes}")
     try:
-        # Decode here, because json.loads also accepts UTF-16, UTF-32 and encoded surrogates, which RFC 8259
-        # section 8.1 forbids.
-        document = json.loads(raw.decode("utf-8-sig"), parse_constant=_reject_constant)
+        # The bytes are decoded here, because json.loads also accepts UTF-16, UTF-32 and encoded surrogates,
+        # which RFC 8259 section 8.1 forbids.
+        document = _DECODER.decode(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as bad:
         raise error.single_fault(raw, f"the {kind} is not UTF-8: {bad.reason} at byte {bad.start}") from None
     except json.JSONDecodeError as bad:
@@ -193,6 +193,9 @@ def _escape_surrogates(text: object) -> str:
 
 def _reject_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")  # RFC 8259 section 6
+
+
+_DECODER = json.JSONDecoder(parse_constant=_reject_constant)
 
 
 def _json_type(value: object) -> str:

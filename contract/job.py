@@ -92,7 +92,7 @@ class Job(BaseModel):
     url: PageUrl
     recipe: Recipe
     politeness: Politeness = Politeness()
-    request: PageRequest = PLAIN_GET
+    request: PageRequest = Field(default_factory=lambda: PLAIN_GET)  # pydantic would copy a default
     dispatched_at: AwareDatetime
     not_before: AwareDatetime | None = None
     defers: Annotated[int, Field(ge=0, le=MAX_DEFERS)] = 0

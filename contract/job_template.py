@@ -1,14 +1,25 @@
-"""Makes the messages of jobs that differ only in their URLs, three times as fast as `Job` does. Pure."""
+"""Makes and reads the messages of jobs that differ only in their URLs, faster than `Job` does. Pure."""
 
 import json
+import re
+from contextlib import suppress
+from functools import lru_cache
 from typing import NamedTuple
 
 from contract.job import MAX_JOB_BYTES, Job, lane_of
 from contract.job_id import identify_page, identity_of
-from contract.urls import host_of
+from contract.selectors import SelectorChecks
+from contract.urls import check_url, host_of
 
 _ID = "0" * 32
 _URL = "http://template.invalid/"
+#: An encoded job: what is before its id, the id, what is between it and the URL, the URL, and what follows.
+#: The URL has no characters that JSON escapes.
+_JOB = re.compile(
+    rb'(\{"version":[12],"job_id":")([0-9a-f]{32})'
+    rb'(","run_id":"[^"\\]*","crawl":"[^"\\]*","url":")([!#-\[\]-~]+)(".*)',
+    re.DOTALL,
+)
 
 
 class JobMessage(NamedTuple):
@@ -23,6 +34,39 @@ class JobMessage(NamedTuple):
     data: bytes
     attributes: dict[str, str]
     ordering_key: str
+
+
+def decode_job(data: bytes, selectors: SelectorChecks | None = None) -> Job:
+    """Return what `Job.decode` returns, in a third of the time if a job of the same run was decoded before.
+
+    The jobs of a run differ only in their ids and URLs, so only these are read. The other values of the job
+    are shared by several jobs, and must not be changed.
+
+    Raises:
+        UnreadableJob: as `Job.decode` does.
+    """
+    parts = _JOB.fullmatch(data) if len(data) <= MAX_JOB_BYTES else None
+    if parts is not None:
+        head, job_id, middle, url, tail = parts.groups()
+        with suppress(ValueError):  # `Job.decode` lists all faults
+            template = _decode_template(head, middle, tail, selectors)
+            if template is not None:
+                changes = {"job_id": job_id.decode(), "url": check_url(url.decode())}
+                return template.model_copy(update=changes)
+    return Job.decode(data, selectors)
+
+
+@lru_cache(maxsize=16)  # at most 1 MiB of messages
+def _decode_template(head: bytes, middle: bytes, tail: bytes, selectors: SelectorChecks | None) -> Job | None:
+    """Return the job with `_ID` and `_URL`; None if it has a field twice, of which JSON parsers use the last.
+
+    Raises:
+        UnreadableJob: if a job with these parts cannot be read.
+    """
+    data = b"".join((head, _ID.encode(), middle, _URL.encode(), tail))
+    job = Job.decode(data, selectors)
+    names = [name for name, _ in json.loads(data, object_pairs_hook=list)]
+    return job if len(set(names)) == len(names) else None
 
 
 class JobTemplate:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 
 from contract.attempt import internal_error
 from contract.faults import UnreadableJob
-from contract.job import Job, JobAttributes
+from contract.job import JobAttributes
+from contract.job_template import decode_job
 from contract.outcome import OUTCOME_MEANINGS, Cause, Outcome, Reason
 from contract.outcome_record import OutcomeRecord
 from contract.reason_meanings import REASON_MEANINGS, status_of
@@ -124,7 +125,7 @@ class PushConsumer:
 
     def _deliver(self, push: Envelope, delivery: Delivery, received_at: float) -> Delivery:
         try:
-            job = Job.decode(push.data, JOB_CHECKS)
+            job = decode_job(push.data, JOB_CHECKS)
         except UnreadableJob as error:
             return self._unreadable(push, delivery, str(error))
         names = [push.message_id, *([job.job_id] if job.page > 1 else [])]
