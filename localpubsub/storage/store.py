@@ -8,7 +8,7 @@ commit survives the end of the process. If the machine loses power, the last com
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
@@ -33,7 +33,7 @@ MAX_CHECKED_BYTES: Final = 100_000_000
 #: Possible numbers of rows of one INSERT. Python's sqlite3 releases the GIL for each statement and then waits
 #: to get it back. With a busy event loop, a thousand inserts of one row would therefore wait a thousand
 #: times. There are few sizes, so that all statements stay in sqlite3's cache of prepared statements.
-_ROWS: Final = (256, 16, 1)
+_ROWS: Final = (256, 16, 4, 2, 1)
 _INSERT: Final = {rows: "INSERT INTO message VALUES (?,?,?)" + ",(?,?,?)" * (rows - 1) for rows in _ROWS}
 
 _READ: Final = """
@@ -260,21 +260,22 @@ class Store:
                 )
 
     def _delete_messages(self, transaction: Transaction) -> None:
+        if not transaction.removed:
+            return
         for number, removed in transaction.removed.items():
-            message_ids = _list(removed)
             self._connection.execute(
                 "DELETE FROM backlog WHERE number = ? AND message IN (SELECT value FROM json_each(?))",
-                (number, message_ids),
+                (number, _list(removed)),
             )
-            self._connection.execute(
-                "DELETE FROM message WHERE id IN (SELECT value FROM json_each(?)) "
-                "AND NOT EXISTS (SELECT 1 FROM backlog WHERE message = id) "
-                "AND NOT EXISTS (SELECT 1 FROM retained WHERE message = id)",
-                (message_ids,),
-            )
+        self._connection.execute(
+            "DELETE FROM message WHERE id IN (SELECT value FROM json_each(?)) "
+            "AND NOT EXISTS (SELECT 1 FROM backlog WHERE message = id) "
+            "AND NOT EXISTS (SELECT 1 FROM retained WHERE message = id)",
+            (_list({message_id for removed in transaction.removed.values() for message_id in removed}),),
+        )
 
 
-def _list(message_ids: Sequence[int] | dict[int, int]) -> str:
+def _list(message_ids: Iterable[int]) -> str:
     return json.dumps(list(message_ids))
 
 
