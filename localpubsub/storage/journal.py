@@ -172,8 +172,19 @@ class Journal:
             return  # _finish calls _flush again after the current transaction
         changes = self._take()
         self._writing = changes.confirmation
-        writing = self.run(lambda store: store.write(changes.transaction))
-        writing.add_done_callback(lambda done: self._finish(done, changes))
+        if self._closed:
+            self._finish(changes, StoreFailure("localpubsub is stopping."))
+        else:
+            self.submit(lambda: self._write(changes))
+
+    def _write(self, changes: "_Changes") -> None:
+        """Write a transaction in the thread, and let the event loop finish it."""
+        error = None
+        try:
+            self._store.write(changes.transaction)
+        except Exception as failure:  # noqa: BLE001 - the callers get the error, and the thread must not end
+            error = failure
+        self._loop.call_soon_threadsafe(self._finish, changes, error)
 
     def _take(self) -> "_Changes":
         """Remove and return the changes for the next transaction, with the future of their callers."""
@@ -181,9 +192,8 @@ class Journal:
         self.next, self._confirmation, self._urgent = Transaction(), self._loop.create_future(), False
         return changes
 
-    def _finish(self, done: asyncio.Future[None], changes: "_Changes") -> None:
+    def _finish(self, changes: "_Changes", error: Exception | None) -> None:
         self._writing = None
-        error = done.exception()
         if error is None:
             self._call(lambda: self._on_written(changes.transaction))
             for function in changes.transaction.done:
@@ -196,7 +206,7 @@ class Journal:
         elif not self.next.empty():
             self.commit_soon()
 
-    def _fail(self, error: BaseException, changes: "_Changes") -> None:
+    def _fail(self, error: Exception, changes: "_Changes") -> None:
         if not isinstance(error, StoreFailure):
             error = StoreFailure(f"localpubsub cannot write: {error!r}.")
         _log.error("%s", error)
