@@ -127,7 +127,9 @@ class Broker:
         Raises:
             StoreFailure: the message could not be read.
         """
-        record = await transformed(self, subscription, lease, await self.read(subscription, lease))
+        record = await self.read(subscription, lease)
+        if record is not None and subscription.transformer is not None:
+            record = await transformed(self, subscription, subscription.transformer, lease, record)
         return record if subscription.is_current(lease) else None
 
     def acknowledge(self, subscription: Subscription, lease: Lease) -> None:

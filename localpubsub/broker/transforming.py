@@ -5,6 +5,7 @@ from typing import Final, Protocol
 
 from localpubsub.backlog.lease import Lease
 from localpubsub.broker.subscription import Subscription
+from localpubsub.broker.transformer import Transformer
 from localpubsub.errors import TransformFailed
 from localpubsub.log_throttle import LogThrottle
 
@@ -29,16 +30,13 @@ class Deliveries(Protocol):
 
 
 async def transformed(
-    broker: Deliveries, subscription: Subscription, lease: Lease, record: bytes | None
+    broker: Deliveries, subscription: Subscription, transformer: Transformer, lease: Lease, record: bytes
 ) -> bytes | None:
-    """Return the transformed record, or None if the record is missing or the lease was ended here.
+    """Return the transformed record, or None if the lease was ended here.
 
     A message that is filtered is acknowledged. One that cannot be transformed is nacked, so that the retry
     policy and the dead-letter policy apply to it; the dead letter is the original message.
     """
-    transformer = subscription.transformer
-    if record is None or transformer is None:
-        return record
     try:
         result = await transformer.transform_record(record)
     except TransformFailed as error:

@@ -68,7 +68,13 @@ class PushDelivery:
     def __init__(
         self, context: PushContext, subscription: Subscription, window: PushWindow, endpoint: Endpoint
     ) -> None:
-        self.push_config = subscription.resource.push_config
+        self.push_config = config = subscription.resource.push_config
+        #: Service account and audience of the token; None if the pushes have no token.
+        self._identity: tuple[str, str] | None = None
+        if config.HasField("oidc_token"):
+            token = config.oidc_token
+            self._identity = token.service_account_email, token.audience or config.push_endpoint
+        self._wraps = not config.HasField("no_wrapper")
         self.senders: set[asyncio.Task[None]] = set()
         self._broker = context.broker
         self._tokens = context.tokens
@@ -222,20 +228,16 @@ class PushDelivery:
 
     async def _request(self, lease: Lease) -> bytes | None:
         """Return the bytes to send, or None if the message was deleted, as after its retention period."""
-        bearer = ""
-        if self.push_config.HasField("oidc_token"):
-            token = self.push_config.oidc_token
-            audience = token.audience or self.push_config.push_endpoint
-            bearer = await self._tokens.bearer(token.service_account_email, audience)
+        bearer = await self._tokens.bearer(*self._identity) if self._identity else ""
         record = await self._broker.record(self._subscription, lease)
         if record is None:
             return None
-        if self.push_config.HasField("no_wrapper"):
-            metadata = self.push_config.no_wrapper.write_metadata
-            body, headers = unwrapped(record, self._subscription.name, write_metadata=metadata)
-            return self._endpoint.request(body, bearer, headers)
-        body = push_body(record, self._subscription.name, self._subscription.delivery_attempt(lease))
-        return self._endpoint.request(body, bearer)
+        if self._wraps:
+            body = push_body(record, self._subscription.name, self._subscription.delivery_attempt(lease))
+            return self._endpoint.request(body, bearer)
+        metadata = self.push_config.no_wrapper.write_metadata
+        body, headers = unwrapped(record, self._subscription.name, write_metadata=metadata)
+        return self._endpoint.request(body, bearer, headers)
 
     def _finish(self, lease: Lease, status: int, reason: str) -> None:
         """Acknowledge or nack the message; ``reason`` is why no status was received."""
