@@ -2,18 +2,18 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
-from contextlib import suppress
 from copy import copy
+from threading import BoundedSemaphore
 from typing import NamedTuple, Protocol, Self
 
 from contract.attempt import AttemptFailed
 from contract.outcome import Reason
+from publishing.chunk import send_chunk
+from publishing.message_groups import MAX_REQUESTS, MessageGroups
+from publishing.publish_method import EncodedMessage, NotSent, PublishMethod
 
 MAX_CHUNK_MESSAGES = 5000  #: maximum number of messages in memory at the same time, even of a large crawl
-#: Maximum number of ordering keys sent at the same time, since the client sends a request and starts a thread
-#: for each key.
-MAX_CHUNK_KEYS = 500
+MAX_CHUNK_BYTES = 64_000_000  #: maximum size of the data of these messages, if they are several
 MIN_RETRY_PAUSE_SECONDS = 0.1  #: pause before failed messages are sent again; it doubles with each retry
 MAX_RETRY_PAUSE_SECONDS = 2.0  #: longest pause between two retries
 
@@ -59,15 +59,16 @@ class Publisher(Protocol):
 
 
 class PubSubPublisher:
-    """Publishes to one topic with google-cloud-pubsub.
+    """Publishes to one topic over the connection of google-cloud-pubsub.
 
-    Create it once per process, after the fork: gRPC is not fork-safe.
+    Create it once per process, after the fork: gRPC is not fork-safe. Threads may share it.
 
     Args:
         project: the project of the topic.
         topic: the topic's short name.
         timeout_seconds: how long a call may wait for its confirmations, in all.
-        batch_seconds: how long a message waits for further messages that are sent in the same request.
+        batch_seconds: pause between two requests with single messages. A message that is published in it
+            waits for its end, and is sent together with the others.
 
     A message is sent again after a transient error, within the time of the call. The topic may then contain
     it twice. `for_topic` makes a publisher that sends each message once.
@@ -77,36 +78,14 @@ class PubSubPublisher:
         # These imports take a third of a second, and a module that uses only `Message` does not need them.
         from google.api_core import exceptions  # noqa: PLC0415 - only this class needs this slow import
         from google.cloud import pubsub_v1  # noqa: PLC0415 - only this class needs this slow import
-        from google.cloud.pubsub_v1 import types  # noqa: PLC0415 - only this class needs this slow import
-        from google.cloud.pubsub_v1.publisher.exceptions import (  # noqa: PLC0415 - only this class needs it
-            PublishToPausedOrderingKeyException,
-        )
 
         self._project = project
-        self._topic = topic
         self._timeout_seconds = timeout_seconds
-        self._retries = True
-        self._client = pubsub_v1.PublisherClient(
-            # Pub/Sub's limits are 1,000 messages and 10 MB per request (Pub/Sub's quotas page).
-            batch_settings=types.BatchSettings(
-                max_messages=1000, max_bytes=4_000_000, max_latency=batch_seconds
-            ),
-            publisher_options=types.PublisherOptions(
-                # The default is IGNORE, which lets a large crawl fill the memory.
-                flow_control=types.PublishFlowControl(
-                    message_limit=MAX_CHUNK_MESSAGES,
-                    byte_limit=64_000_000,
-                    limit_exceeded_behavior=types.LimitExceededBehavior.BLOCK,
-                ),
-                enable_message_ordering=True,  # Without this, an ordering key is an error.
-                # Disable the client's retries: they last 600 s (forever with ordering) and occupy
-                # flow-control slots, so nothing else could be sent after an outage. `_publish_chunk` retries
-                # instead.
-                retry=None,
-                timeout=timeout_seconds,
-            ),
-        )
-        self._path = self._client.topic_path(project, topic)
+        self._batch_seconds = batch_seconds
+        self._client = pubsub_v1.PublisherClient()
+        self._method = PublishMethod(self._client)
+        self._places = BoundedSemaphore(MAX_REQUESTS)
+        self._set_topic(topic, retries=True)
         self._transient_errors = (
             exceptions.Aborted,
             exceptions.DeadlineExceeded,
@@ -114,10 +93,7 @@ class PubSubPublisher:
             exceptions.ResourceExhausted,
             exceptions.ServiceUnavailable,
             exceptions.Unknown,
-            # The client raises these two for a message that it did not send because an earlier message of the
-            # same key failed.
-            PublishToPausedOrderingKeyException,
-            RuntimeError,
+            NotSent,
         )
 
     def for_topic(self, topic: str, *, retries: bool = True) -> Self:
@@ -128,10 +104,14 @@ class PubSubPublisher:
             retries: whether a message is sent again after a transient error.
         """
         other = copy(self)
-        path = self._client.topic_path(self._project, topic)
-        other._topic, other._path = topic, path  # noqa: SLF001 - an instance of the same class
-        other._retries = retries  # noqa: SLF001 - an instance of the same class
+        other._set_topic(topic, retries=retries)  # noqa: SLF001 - an instance of the same class
         return other
+
+    def _set_topic(self, topic: str, *, retries: bool) -> None:
+        self._topic = topic
+        self._path = self._client.topic_path(self._project, topic)
+        self._retries = retries
+        self._groups = MessageGroups(self._method, self._path, self._batch_seconds, self._places)
 
     def publish(self, message: Message, timeout_seconds: float | None = None) -> str:
         """Publish one message; see `Publisher.publish`."""
@@ -169,74 +149,57 @@ class PubSubPublisher:
 
     def _publish_chunk(self, chunk: list[Message], deadline: float) -> list[PublishUnconfirmed | str]:
         """Send the messages; until `deadline`, send those again that failed with a transient error."""
-        pending = dict(enumerate(chunk))
-        results: dict[int, PublishUnconfirmed | str] = {}
+        results = self._send(chunk, deadline)
         pause = MIN_RETRY_PAUSE_SECONDS
-        while True:
-            futures = {index: self._send(message, deadline) for index, message in pending.items()}
-            results |= {index: self._result(future, deadline) for index, future in futures.items()}
-            failed = {index: result for index in pending if not isinstance(result := results[index], str)}
-            self._resume_keys({pending[index].ordering_key for index in failed} - {""})
-            pending = {
-                index: pending[index]
-                for index, failure in failed.items()
-                if isinstance(failure.__cause__, self._transient_errors)
-            }
-            if not pending or not self._retries or time.monotonic() + pause >= deadline:
-                return [results[index] for index in range(len(chunk))]
+        while self._retries and time.monotonic() + pause < deadline:
+            failed = [
+                index for index, result in enumerate(results) if isinstance(result, self._transient_errors)
+            ]
+            if not failed:
+                break
             time.sleep(pause)
             pause = min(2 * pause, MAX_RETRY_PAUSE_SECONDS)
+            again = self._send([chunk[index] for index in failed], deadline)
+            for index, result in zip(failed, again, strict=True):
+                results[index] = result
+        return [each if isinstance(each, str) else self._unconfirmed(each) for each in results]
 
-    def _send(self, message: Message, deadline: float) -> Future[str]:
-        # The client must not send the message after the caller has given up. If messages are sent in one
-        # request, the timeout of the first one applies.
-        timeout = max(0.0, deadline - time.monotonic())
+    def _send(self, messages: list[Message], deadline: float) -> list[Exception | str]:
+        """Send each message once; return its id, or why it is not confirmed."""
+        encoded = [self._encode(message) for message in messages]
+        if len(encoded) > 1:
+            return send_chunk(self._method, self._path, encoded, deadline)
+        [message] = encoded
+        if isinstance(message, Exception):
+            return [message]
         try:
-            future: Future[str] = self._client.publish(
-                self._path,
-                message.data,
-                ordering_key=message.ordering_key,
-                timeout=timeout,
-                **message.attributes,
-            )
-        except Exception as error:  # noqa: BLE001 - the error of one message must not stop the others
-            future = Future()
-            future.set_exception(error)
-        return future
-
-    def _result(self, future: Future[str], deadline: float) -> PublishUnconfirmed | str:
-        try:
-            return str(future.result(timeout=max(0.0, deadline - time.monotonic())))
-        except TimeoutError:
-            return PublishUnconfirmed(self._topic, "no response in time")
+            return [self._groups.publish(message, deadline)]
         except Exception as error:  # noqa: BLE001 - without a confirmation the message counts as not sent
-            unconfirmed = PublishUnconfirmed(self._topic, f"{type(error).__name__} {error}".strip())
-            unconfirmed.__cause__ = error
-            return unconfirmed
+            return [error]
 
-    def _resume_keys(self, ordering_keys: set[str]) -> None:
-        """Resume ordering keys that the client paused after a failure.
+    def _encode(self, message: Message) -> EncodedMessage | Exception:
+        try:
+            return self._method.encode(message.data, message.attributes, message.ordering_key)
+        except (TypeError, ValueError) as error:  # the error of one message must not stop the others
+            return error
 
-        The client pauses a key to keep the order of its messages, but the order of jobs does not matter.
-        """
-        for key in ordering_keys:
-            # RuntimeError is raised if the client did not pause the key: it rejected the message without
-            # sending it, or still waits for the response.
-            with suppress(RuntimeError):
-                self._client.resume_publish(self._path, key)
+    def _unconfirmed(self, error: Exception) -> PublishUnconfirmed:
+        unconfirmed = PublishUnconfirmed(self._topic, f"{type(error).__name__} {error}".strip())
+        unconfirmed.__cause__ = error
+        return unconfirmed
 
     def close(self) -> None:
-        """Send the queued messages and accept no more; do not wait for confirmations."""
-        self._client.stop()
+        """Close the connection, also that of the other topics' publishers."""
+        self._client.transport.close()
 
 
 def _chunks(messages: Iterable[Message]) -> Iterator[list[Message]]:
-    chunk, keys = list[Message](), set[str]()
+    chunk, size = list[Message](), 0
     for message in messages:
-        keys.add(message.ordering_key)
-        if len(chunk) == MAX_CHUNK_MESSAGES or len(keys) > MAX_CHUNK_KEYS:
+        size += len(message.data)
+        if chunk and (len(chunk) == MAX_CHUNK_MESSAGES or size > MAX_CHUNK_BYTES):
             yield chunk
-            chunk, keys = [], {message.ordering_key}
+            chunk, size = [], len(message.data)
         chunk.append(message)
     if chunk:
         yield chunk

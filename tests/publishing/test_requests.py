@@ -1,0 +1,211 @@
+"""Tests how messages are combined into requests, with a server that records and refuses them."""
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import BoundedSemaphore, Event
+from typing import Any
+
+import grpc
+import pytest
+from google.cloud.pubsub_v1 import PublisherClient
+from google.pubsub_v1 import types
+
+from publishing.message_groups import MessageGroups
+from publishing.publish_method import MAX_REQUEST_MESSAGES, EncodedMessage
+from publishing.publisher import Message, PublishUnconfirmed, PubSubPublisher
+from tests.publishing.publish_server import PublishServer, ReceivedRequest, Refusal, running_publish_server
+from tests.servers.waiting import MAX_WAIT_SECONDS, wait_until
+
+HOUR = 3600.0
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[PublishServer]:
+    """A server to which publishers connect."""
+    with running_publish_server() as running:
+        monkeypatch.setenv("PUBSUB_EMULATOR_HOST", running.host)
+        yield running
+
+
+def make_publisher(batch_seconds: float) -> PubSubPublisher:
+    """Return a publisher whose calls may take as long as the tests wait."""
+    return PubSubPublisher("p", "jobs", timeout_seconds=MAX_WAIT_SECONDS, batch_seconds=batch_seconds)
+
+
+def test_a_lone_message_is_sent_at_once(server: PublishServer) -> None:
+    """A message does not wait for others if no request was sent before it."""
+    publisher = make_publisher(batch_seconds=HOUR)
+    message_id = publisher.publish(Message(b"1", {}))
+    assert server.confirmed == {message_id: b"1"}
+    publisher.close()
+
+
+def test_messages_that_are_published_together_share_requests(server: PublishServer) -> None:
+    """The messages of many threads are sent in few requests, and each thread gets the id of its message."""
+    publisher = make_publisher(batch_seconds=0.5)
+    publisher.publish(Message(b"before", {}))
+    count = 50
+    with ThreadPoolExecutor(count) as pool:
+        bodies = [str(number).encode() for number in range(count)]
+        ids = list(pool.map(lambda body: publisher.publish(Message(body, {})), bodies))
+    assert [server.confirmed[message_id] for message_id in ids] == bodies
+    assert len(server.requests) < count / 4
+    publisher.close()
+
+
+def test_a_request_that_hangs_delays_no_others(server: PublishServer) -> None:
+    """A message is confirmed although an earlier request has had no response."""
+    released = Event()
+
+    def hang(request: ReceivedRequest, _cancelled: Event) -> None:
+        if request.messages == [b"hangs"]:
+            released.wait(MAX_WAIT_SECONDS)
+
+    server.respond = hang
+    publisher = make_publisher(batch_seconds=0.01)
+    with ThreadPoolExecutor() as pool:
+        hanging = pool.submit(publisher.publish, Message(b"hangs", {}))
+        wait_until(lambda: len(server.requests) == 1)
+        message_id = publisher.publish(Message(b"later", {}))
+        assert not hanging.done()
+        released.set()
+        assert server.confirmed[hanging.result(MAX_WAIT_SECONDS)] == b"hangs"
+    assert server.confirmed[message_id] == b"later"
+    publisher.close()
+
+
+def test_a_request_has_one_ordering_key(server: PublishServer) -> None:
+    """Messages with different ordering keys, or none, are in different requests; Pub/Sub refuses others."""
+    publisher = make_publisher(batch_seconds=0.01)
+    messages = [Message(str(number).encode(), {}, ["", "a", "b"][number % 3]) for number in range(30)]
+    assert all(isinstance(result, str) for result in publisher.publish_all(messages))
+    with ThreadPoolExecutor(30) as pool:
+        assert all(isinstance(result, str) for result in pool.map(publisher.publish, messages))
+    assert {len(request.ordering_keys) for request in server.requests} == {1}
+    publisher.close()
+
+
+def test_results_come_in_the_order_of_the_messages(server: PublishServer) -> None:
+    """The n-th result is the id of the n-th message, although several requests are sent at the same time."""
+    publisher = make_publisher(batch_seconds=0.01)
+    messages = [
+        Message(str(number).encode(), {}, "" if number % 3 else f"key-{number % 7}") for number in range(3500)
+    ]
+    results = list(publisher.publish_all(messages))
+    confirmed = [server.confirmed[result] for result in results if isinstance(result, str)]
+    assert confirmed == [message.data for message in messages]
+    publisher.close()
+
+
+def test_requests_have_at_most_1000_messages_and_4_mb(server: PublishServer) -> None:
+    """Many messages are divided into requests within the limits, and a larger message is sent alone."""
+    publisher = make_publisher(batch_seconds=0.01)
+    sizes = [1] * (2 * MAX_REQUEST_MESSAGES + 1) + [1_500_000] * 3 + [5_000_000]
+    results = list(publisher.publish_all(Message(bytes(size), {}) for size in sizes))
+    assert all(isinstance(result, str) for result in results)
+    assert max(len(request.messages) for request in server.requests) == MAX_REQUEST_MESSAGES
+    several = [request for request in server.requests if len(request.messages) > 1]
+    assert max(sum(map(len, request.messages)) for request in several) <= 4_000_000
+    publisher.close()
+
+
+def test_messages_are_taken_up_to_64_mb_at_a_time(server: PublishServer) -> None:
+    """No more messages are held in memory than 64 MB, however many there are."""
+    publisher = make_publisher(batch_seconds=0.01)
+    taken = list[int]()
+
+    def messages() -> Iterator[Message]:
+        for number in range(30):
+            taken.append(number)
+            yield Message(bytes(5_000_000), {})
+
+    results = publisher.publish_all(messages())
+    assert isinstance(next(results), str)
+    assert len(taken) == 64 // 5 + 1
+    assert all(isinstance(result, str) for result in results)
+    assert len(server.confirmed) == 30
+    publisher.close()
+
+
+def test_a_message_that_cannot_be_encoded_fails_alone(server: PublishServer) -> None:
+    """A message whose attribute is no text is unconfirmed, and the others are confirmed."""
+    publisher = make_publisher(batch_seconds=0.01)
+    bad: Any = {"n": 1}
+    results = list(publisher.publish_all([Message(b"1", {}), Message(b"2", bad), Message(b"3", {})]))
+    assert [type(result) for result in results] == [str, PublishUnconfirmed, str]
+    with pytest.raises(PublishUnconfirmed, match="TypeError"):
+        publisher.publish(Message(b"2", bad))
+    assert set(server.confirmed.values()) == {b"1", b"3"}
+    publisher.close()
+
+
+def test_requests_name_the_client_and_the_topic_as_the_client_does(server: PublishServer) -> None:
+    """A request has the same metadata as one of Google's client, by which Pub/Sub routes and counts it."""
+    publisher = make_publisher(batch_seconds=0.01)
+    publisher.publish(Message(b"1", {"n": "1"}))
+    with PublisherClient() as client:
+        client.publish("projects/p/topics/jobs", b"1", n="1").result(MAX_WAIT_SECONDS)
+    ours, theirs = server.requests
+    assert ours.metadata == theirs.metadata
+    assert ours.metadata.keys() >= {"user-agent", "x-goog-api-client", "x-goog-request-params"}
+    publisher.close()
+
+
+def test_a_publisher_without_retries_sends_each_message_once(server: PublishServer) -> None:
+    """Without retries a message is unconfirmed after one failure: the topic may contain it nevertheless."""
+
+    def refuse(_request: ReceivedRequest, _cancelled: Event) -> None:
+        raise Refusal(grpc.StatusCode.UNAVAILABLE)
+
+    server.respond = refuse
+    publisher = make_publisher(batch_seconds=0.01)
+    with pytest.raises(PublishUnconfirmed, match="scrape-jobs did not confirm: ServiceUnavailable"):
+        publisher.for_topic("scrape-jobs", retries=False).publish(Message(b"job", {}))
+    assert [request.topic for request in server.requests] == ["projects/p/topics/scrape-jobs"]
+    publisher.close()
+
+
+def test_a_request_without_an_id_for_each_message_confirms_none(
+    server: PublishServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If Pub/Sub returns fewer ids than messages, none of the messages is confirmed."""
+    publisher = make_publisher(batch_seconds=0.01)
+    monkeypatch.setattr(server, "_store", lambda *_args, **_options: ["1"])
+    results = list(publisher.publish_all([Message(b"1", {}), Message(b"2", {})]))
+    assert all("1 ids for 2 messages" in str(result) for result in results)
+    assert all(isinstance(result, PublishUnconfirmed) for result in results)
+    publisher.close()
+
+
+class StoppedMethod:
+    """Sends a request by stopping the thread."""
+
+    def publish(self, _topic: str, _messages: list[EncodedMessage], _deadline: float) -> list[str]:
+        """Stop the thread."""
+        raise SystemExit
+
+
+def test_messages_fail_if_the_thread_that_sends_them_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the thread that sends a request is stopped, another thread whose message is in it gets an error."""
+    method: Any = StoppedMethod()
+    message = EncodedMessage(types.PubsubMessage.pb()(data=b"1"), 1)
+    groups = MessageGroups(method, "topic", HOUR, BoundedSemaphore())
+    groups._last_request_at = time.monotonic()  # noqa: SLF001 - the sender collects messages for an hour
+    deadline = time.monotonic() + HOUR
+    with ThreadPoolExecutor() as pool:
+        others = list[Future[str]]()
+
+        def sleep_until_another_joins(_seconds: float) -> None:
+            group = groups._collecting  # noqa: SLF001 - what the sender collects
+            assert group is not None
+            others.append(pool.submit(groups.publish, message, deadline))
+            while len(group.messages) < 2:
+                threading.Event().wait(0.01)
+
+        monkeypatch.setattr(time, "sleep", sleep_until_another_joins)
+        with pytest.raises(SystemExit):
+            groups.publish(message, deadline)
+        with pytest.raises(RuntimeError, match="was stopped"):
+            others[0].result(MAX_WAIT_SECONDS)
