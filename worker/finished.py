@@ -16,8 +16,9 @@ from worker.host_slots import Memory
 #: message whose acknowledgement was lost is redelivered.
 REMEMBERED_SECONDS = 1200.0
 _RECORD = struct.Struct("=8sd")  # the digest of the name, and when it was finished
-_PROBES = 8  # a name is stored in one of this many successive records
-MEMORY_BYTES = 65_536 * _RECORD.size
+_BUCKET_RECORDS = 16  # a name is stored in one of the records of its bucket
+_BUCKET = struct.Struct("=" + "8sd" * _BUCKET_RECORDS)
+MEMORY_BYTES = 4_096 * _BUCKET.size
 
 
 class FinishedMessages:
@@ -35,34 +36,30 @@ class FinishedMessages:
     ) -> None:
         self._lock = lock or nullcontext()
         self._memory = memoryview(bytearray(MEMORY_BYTES) if memory is None else memory)
-        self._records = len(self._memory) // _RECORD.size
+        self._buckets = len(self._memory) // _BUCKET.size
 
     def add(self, name: str, now: float) -> None:
-        """Remember `name`; if the memory is full, forget the oldest of the names in its place."""
+        """Remember `name`; if its bucket is full, forget the oldest of the names there."""
         digest = _digest(name)
+        offset = self._offset(digest)
         with self._lock:
-            offset = min(self._offsets(digest), key=lambda offset: self._age_key(offset, digest))
-            _RECORD.pack_into(self._memory, offset, digest, now)
+            digests, times = self._read(offset)
+            record = digests.index(digest) if digest in digests else times.index(min(times))
+            _RECORD.pack_into(self._memory, offset + record * _RECORD.size, digest, now)
 
     def contains(self, name: str, now: float) -> bool:
         """Return whether `name` was added in the last `REMEMBERED_SECONDS`, and not forgotten since."""
         digest = _digest(name)
-        return any(
-            found == digest and finished_at > now - REMEMBERED_SECONDS
-            for found, finished_at in map(self._read, self._offsets(digest))
-        )
+        digests, times = self._read(self._offset(digest))
+        return digest in digests and times[digests.index(digest)] > now - REMEMBERED_SECONDS
 
-    def _offsets(self, digest: bytes) -> list[int]:
-        first = int.from_bytes(digest) % self._records
-        return [number % self._records * _RECORD.size for number in range(first, first + _PROBES)]
+    def _offset(self, digest: bytes) -> int:
+        return int.from_bytes(digest) % self._buckets * _BUCKET.size
 
-    def _age_key(self, offset: int, digest: bytes) -> tuple[bool, float]:
-        found, finished_at = self._read(offset)
-        return found != digest, finished_at
-
-    def _read(self, offset: int) -> tuple[bytes, float]:
-        found, finished_at = _RECORD.unpack_from(self._memory, offset)
-        return found, finished_at
+    def _read(self, offset: int) -> tuple[tuple[bytes, ...], tuple[float, ...]]:
+        """Return the digests of a bucket, and when each of its names was finished."""
+        fields = _BUCKET.unpack_from(self._memory, offset)
+        return fields[::2], fields[1::2]
 
 
 def _digest(name: str) -> bytes:

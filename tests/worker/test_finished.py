@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.finished import MEMORY_BYTES, REMEMBERED_SECONDS, FinishedMessages
 
 START = 1000.0  # monotonic seconds
+BUCKET_BYTES = 16 * 16  # of a memory in which all names compete for the same 16 records
 names = st.sampled_from([f"name-{number}" for number in range(12)])
 steps = st.lists(st.tuples(names, st.floats(0, REMEMBERED_SECONDS)), max_size=60)
 
@@ -49,12 +49,12 @@ def test_full_memory_forgets_the_oldest_names() -> None:
 
 def test_name_that_is_added_again_takes_no_further_place() -> None:
     """A message that is finished many times does not displace others."""
-    finished = FinishedMessages(bytearray(8 * 16))
-    for number in range(8):
+    finished = FinishedMessages(bytearray(BUCKET_BYTES))
+    for number in range(16):
         finished.add(f"{number}", START)
     for seconds in range(100):
         finished.add("7", START + seconds)
-    assert all(finished.contains(f"{number}", START + 100) for number in range(8))
+    assert all(finished.contains(f"{number}", START + 100) for number in range(16))
 
 
 def test_production_memory_remembers_what_a_busy_instance_finishes() -> None:
@@ -76,33 +76,29 @@ def test_shared_memory_shares_names() -> None:
     assert not second.contains("43", START)
 
 
-class RecordingLock:
-    """A lock that records whether it is held."""
+class ContendedLock:
+    """A lock that a process gets after another one, which has added a name meanwhile.
 
-    is_held = False
+    Args:
+        other: the memory of the other process.
+    """
+
+    def __init__(self, other: FinishedMessages) -> None:
+        self._other = other
 
     def __enter__(self) -> None:
-        """Take it."""
-        assert not self.is_held
-        self.is_held = True
+        """Wait for the other process, and take the lock."""
+        self._other.add("of the other process", START)
 
     def __exit__(self, *_: object) -> None:
-        """Give it back."""
-        self.is_held = False
+        """Give the lock back, after the name was written."""
+        assert self._other.contains("42", START)
 
 
-def test_memory_is_written_under_the_lock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While a name is written, no other process can choose the same record for another name."""
-    lock = RecordingLock()
-    finished = FinishedMessages(lock=lock)
-    offsets = finished._offsets  # noqa: SLF001 - the step that chooses the record
-    held = list[bool]()
-
-    def recording_offsets(digest: bytes) -> list[int]:
-        held.append(lock.is_held)
-        return offsets(digest)
-
-    monkeypatch.setattr(finished, "_offsets", recording_offsets)
+def test_record_is_chosen_and_written_under_the_lock() -> None:
+    """While a process chooses and writes a record, no other process can choose the same one."""
+    memory = bytearray(BUCKET_BYTES)
+    finished = FinishedMessages(memory, ContendedLock(FinishedMessages(memory)))
     finished.add("42", START)
-    assert held == [True]
-    assert not lock.is_held
+    assert finished.contains("42", START)
+    assert finished.contains("of the other process", START)
