@@ -7,6 +7,7 @@ import struct
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from hashlib import blake2b
 from math import ceil
 from typing import NamedTuple, Protocol
@@ -111,7 +112,7 @@ class HostSlots:
         with self._lock:
             record = self._find(digest)
             until = max(record.blocked_until, now + min(seconds, MAX_RETRY_AFTER_SECONDS))
-            self._write(digest, record._replace(blocked_until=until))
+            self._write(record.offset, digest, record.last_request_at, until)
 
     def blocked_seconds(self, host: str, now: float) -> float:
         """Return for how many more seconds `host` is blocked; 0 if it is not blocked."""
@@ -140,7 +141,7 @@ class HostSlots:
                 wait = lane.first_after(wait)
             if wait <= max_wait:
                 request_at = max(now + wait, record.last_request_at)
-                self._write(digest, record._replace(last_request_at=request_at))
+                self._write(record.offset, digest, request_at, record.blocked_until)
         return wait
 
     def _find(self, digest: bytes) -> _HostRecord:
@@ -157,10 +158,11 @@ class HostSlots:
                 oldest_offset, oldest_time = offset, last_used
         return _HostRecord(oldest_offset)
 
-    def _write(self, digest: bytes, record: _HostRecord) -> None:
-        _RECORD.pack_into(self._memory, record.offset, digest, record.last_request_at, record.blocked_until)
+    def _write(self, offset: int, digest: bytes, last_request_at: float, blocked_until: float) -> None:
+        _RECORD.pack_into(self._memory, offset, digest, last_request_at, blocked_until)
 
 
+@lru_cache(maxsize=4096)
 def _digest(host: str) -> bytes:
     return blake2b(host.encode(), digest_size=8).digest()
 
