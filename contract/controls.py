@@ -107,6 +107,11 @@ class Controls:
             until if until is not None and until > now else None,
         )
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is cancelled or paused, as most of the time."""
+        return not (self.cancelled_runs or self.paused_runs or self.paused_hosts or self.all_paused_until)
+
     def is_cancelled(self, run_id: str) -> bool:
         """Return whether a run is cancelled; it is for good, until its label is removed."""
         return bool(self.cancelled_runs) and digest_of(run_id) in self.cancelled_runs

@@ -87,6 +87,8 @@ class RobotRules:
 
     def is_allowed(self, url: str) -> bool:
         """Return whether `url` may be requested."""
+        if not self._rules:
+            return True
         parts = urlsplit(url)
         if parts.path == "/robots.txt":
             return True  # RFC 9309 section 2.2.2

@@ -202,6 +202,8 @@ class _Attempt:
 
     def is_paused(self, url: str) -> bool:
         """Return whether the job must wait; see `Permit.is_paused`."""
+        if self._operator.controls.is_empty and self._job.until is None:
+            return False
         if self.is_cancelled:
             raise self.cancelled()
         return self._operator.paused_until(self._job, url) is not None

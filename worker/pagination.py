@@ -35,7 +35,7 @@ def is_repeated(job: Job, page_url: str) -> bool:
         job: the job of the page.
         page_url: URL of the page after redirects.
     """
-    return url_digest(page_url) in job.visited
+    return bool(job.visited) and url_digest(page_url) in job.visited
 
 
 def next_page(job: Job, page_url: str, link: str, *, public_only: bool = False) -> NextPage:

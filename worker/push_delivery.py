@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from contract.attempt import internal_error
 from contract.faults import UnreadableJob
@@ -22,8 +23,7 @@ from worker.scrape import Scraper
 from worker.settlement import Settled, Settler
 
 
-@dataclass(frozen=True)
-class Delivery:
+class Delivery(NamedTuple):
     """How the delivery of one push ended.
 
     Attributes:
@@ -45,7 +45,7 @@ class Delivery:
     detail: str = ""
     message_id: str = ""
     attempt: int = 0
-    attributes: JobAttributes = field(default_factory=JobAttributes)
+    attributes: JobAttributes = JobAttributes()
     trace: Trace | None = None
     record: OutcomeRecord | None = None
     error: Exception | None = None
@@ -121,16 +121,17 @@ class PushConsumer:
         try:
             return self._deliver(push, delivery, received_at)
         except Exception as error:  # noqa: BLE001 - an unexpected exception must never acknowledge a message
-            return replace(delivery, detail=internal_error(error).detail, error=error)
+            return delivery._replace(detail=internal_error(error).detail, error=error)
 
     def _deliver(self, push: Envelope, delivery: Delivery, received_at: float) -> Delivery:
         try:
             job = decode_job(push.data, JOB_CHECKS)
         except UnreadableJob as error:
             return self._unreadable(push, delivery, str(error))
-        names = [push.message_id, *([job.job_id] if job.page > 1 else [])]
-        if any(self.finished.contains(name, self.clock()) for name in names):
-            return replace(delivery, reason=Reason.DUPLICATE_DELIVERY, acknowledges=True)
+        names = [push.message_id] if job.page == 1 else [push.message_id, job.job_id]
+        now = self.clock()
+        if any(self.finished.contains(name, now) for name in names):
+            return delivery._replace(reason=Reason.DUPLICATE_DELIVERY, acknowledges=True)
         attributes = job.attributes(delivery.attributes.traceparent)
         message = Message(push.data, attributes, push.ordering_key or job.ordering_key())
         result = self.scraper.scrape(job, delivery.attempt, received_at=received_at)
@@ -151,8 +152,7 @@ class PushConsumer:
     def _unreadable(self, push: Envelope, delivery: Delivery, detail: str) -> Delivery:
         message = Message(push.data, push.attributes, push.ordering_key)
         is_settled = self.settler.settle_unreadable(message, Reason.BAD_JOB, detail, delivery.attempt)
-        return replace(
-            delivery,
+        return delivery._replace(
             reason=Reason.BAD_JOB,
             detail=detail,
             acknowledges=is_settled,
@@ -162,8 +162,7 @@ class PushConsumer:
     def _delivered(self, delivery: Delivery, settled: Settled) -> Delivery:
         is_exhausted = not settled.acknowledges and delivery.attempt >= self.max_deliveries
         is_dead_lettered = settled.acknowledges and settled.record.outcome is Outcome.FAILED
-        return replace(
-            delivery,
+        return delivery._replace(
             reason=settled.reason,
             detail=settled.detail,
             record=settled.record,
