@@ -73,7 +73,7 @@ def _dispatcher() -> Dispatcher:
     from dispatcher.sources.opening import SourceOpener  # noqa: PLC0415 - only dispatches need this import
     from guarded_http.client import make_client  # noqa: PLC0415 - only dispatches need this import
     from guarded_http.robots import product_token  # noqa: PLC0415 - only dispatches need this import
-    from publishing.publisher import PubSubPublisher  # noqa: PLC0415 - health checks do not need this import
+    from publishing.open_publisher import open_publisher  # noqa: PLC0415 - health checks do not need it
 
     log_allowed_networks(SETTINGS)
     open_sources = SourceOpener(
@@ -89,7 +89,8 @@ def _dispatcher() -> Dispatcher:
         file_max_bytes=SETTINGS.urls_file_max_bytes,
         open_object=CloudStorage(SETTINGS.storage_emulator_host).open,
     )
-    publisher = PubSubPublisher(
+    publisher = open_publisher(
+        SETTINGS.broker_url,
         SETTINGS.google_cloud_project,
         SETTINGS.jobs_topic,
         timeout_seconds=SETTINGS.publish_timeout_seconds,
@@ -117,9 +118,10 @@ def _authenticate() -> Authenticate:
 @cache
 def _replayer() -> Replayer:
     """Make the replayer at the first replay, because gRPC must not be started before gunicorn forks."""
-    from publishing.publisher import PubSubPublisher  # noqa: PLC0415 - health checks do not need this import
+    from publishing.open_publisher import open_publisher  # noqa: PLC0415 - health checks do not need it
 
-    publisher = PubSubPublisher(
+    publisher = open_publisher(
+        SETTINGS.broker_url,
         SETTINGS.google_cloud_project,
         SETTINGS.jobs_topic,
         timeout_seconds=REPLAY_PUBLISH_SECONDS,

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AnyHttpUrl, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from contract.broker_url import broker_address
 from contract.faults import validation_faults
 from guarded_http.addresses import parse_networks, parse_ports
 from guarded_http.dns_servers import parse_servers
@@ -31,6 +32,7 @@ class ServiceSettings(BaseSettings):
 
     Attributes:
         google_cloud_project: the project of the topics.
+        broker_url: URL of the broker that carries the messages instead of Pub/Sub; it may contain a password.
         pubsub_emulator_host: host:port of a local Pub/Sub; google-cloud-pubsub also reads this variable.
         host: the address to listen on.
         port: the port to listen on. Cloud Run sets it.
@@ -53,6 +55,7 @@ class ServiceSettings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
     google_cloud_project: Annotated[str, Field(min_length=1)]
+    broker_url: Annotated[str, Field(repr=False)] = ""
     pubsub_emulator_host: str = ""
     host: str = "0.0.0.0"  # noqa: S104 - Cloud Run requires that a service listens on all addresses
     port: Annotated[int, Field(ge=1, le=65535)] = 8080
@@ -88,6 +91,13 @@ class ServiceSettings(BaseSettings):
                 raise ValueError(f"{name!r} is not a host name: write it without scheme and port, or *")
         return value
 
+    @field_validator("broker_url")
+    @classmethod
+    def _broker_is_known(cls, value: str) -> str:
+        if value:
+            broker_address(value)
+        return value
+
     @field_validator("fetch_allow_networks")
     @classmethod
     def _networks_are_valid(cls, value: str) -> str:
@@ -114,7 +124,8 @@ class ServiceSettings(BaseSettings):
 
     def egress(self) -> Egress:
         """Return what finds out whether connections can leave this service."""
-        return Egress(self.pubsub_emulator_host or PUBSUB, parse_addresses(self.startup_hosts))
+        broker = str(broker_address(self.broker_url)) if self.broker_url else ""
+        return Egress(broker or self.pubsub_emulator_host or PUBSUB, parse_addresses(self.startup_hosts))
 
     @property
     def allowed_host_names(self) -> frozenset[str]:

@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from tests.servers import pubsub
 from tests.servers.pubsub import PubsubServer
+from tests.servers.rabbitmq import RabbitMqServer, running_rabbitmq
 from tests.servers.recording_publisher import RecordingPublisher
 from tests.servers.site import Site, running_site
 
@@ -67,6 +68,13 @@ def localpubsub_server() -> Iterator[PubsubServer]:
 def emulator_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PubsubServer]:
     """The official emulator, started once for all tests of this process."""
     with pubsub.emulator_server(tmp_path_factory.mktemp("emulator")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMqServer]:
+    """A RabbitMQ, started once for all tests of this process."""
+    with running_rabbitmq(tmp_path_factory.mktemp("rabbitmq")) as started:
         yield started
 
 

@@ -14,7 +14,7 @@ from gevent import monkey
 from contract.job import MAX_ATTEMPTS
 from guarded_http.client import make_client
 from process_pool.pool import ProcessPool
-from publishing.publisher import PubSubPublisher
+from publishing.open_publisher import TopicPublisher, open_publisher
 from push_endpoint.authentication import make_authenticator
 from runtime import log
 from runtime.settings import load_or_exit, log_allowed_networks
@@ -75,7 +75,8 @@ def make_consumer(settings: WorkerSettings, shutdown: Shutdown) -> PushConsumer:
     if monkey.is_module_patched("socket"):
         # gRPC's own threads would block gevent's loop: https://grpc.github.io/grpc/python/grpc.html
         grpc.experimental.gevent.init_gevent()
-    publisher = PubSubPublisher(
+    publisher = open_publisher(
+        settings.broker_url,
         settings.google_cloud_project,
         settings.outcomes_topic,
         timeout_seconds=MAX_PUBLISH_SECONDS,
@@ -164,7 +165,7 @@ def _hold_seconds(settings: WorkerSettings, shutdown: Shutdown) -> float | None:
 
 
 def _make_settler(
-    settings: WorkerSettings, shutdown: Shutdown, publisher: PubSubPublisher, jobs_publisher: PubSubPublisher
+    settings: WorkerSettings, shutdown: Shutdown, publisher: TopicPublisher, jobs_publisher: TopicPublisher
 ) -> Settler:
     return Settler(
         ack_policy=_make_ack_policy(settings),

@@ -40,12 +40,42 @@ class Server:
     version: Callable[[], str]
 
 
-def _rabbitmq(launcher: Launcher) -> str:
-    data = launcher.data / "rabbitmq"
+@dataclass(frozen=True)
+class RabbitMqNode:
+    """A RabbitMQ with a data directory and ports of its own.
+
+    Attributes:
+        port: the port of AMQP 0-9-1.
+        epmd_port: the port of Erlang's port mapper, which the node starts as a daemon if it does not run.
+        environment: the environment variables of `RABBITMQ`.
+    """
+
+    port: int
+    epmd_port: int
+    environment: dict[str, str]
+
+    @property
+    def url(self) -> str:
+        """The URL, with the user that RabbitMQ creates at its first start."""
+        return f"amqp://guest:guest@127.0.0.1:{self.port}/"
+
+    def wait(self, launcher: Launcher) -> None:
+        """Wait until the node accepts connections."""
+        _await_answer(launcher, self.port, b"AMQP\x00\x00\x09\x01", b"\x01")  # the header of AMQP 0-9-1
+
+
+def rabbitmq_node(data: Path, *plugins: str) -> RabbitMqNode:
+    """Return a node whose files are in the new directory `data`.
+
+    Args:
+        data: the directory.
+        plugins: the plugins that are enabled.
+    """
     data.mkdir()
     port, distribution_port, epmd_port = free_port(), free_port(), free_port()
     configuration = data / "rabbitmq.conf"
     configuration.write_text(f"listeners.tcp.default = 127.0.0.1:{port}\n")
+    (data / "plugins").write_text(f"[{','.join(plugins)}].\n")
     environment = {
         "HOME": str(data),  # of Erlang's cookie
         "RABBITMQ_NODENAME": f"peers{port}@localhost",
@@ -59,9 +89,14 @@ def _rabbitmq(launcher: Launcher) -> str:
         "RABBITMQ_LOG_BASE": str(data / "log"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(data / "plugins"),
     }
-    launcher.start([str(RABBITMQ)], environment)
-    _await_answer(launcher, port, b"AMQP\x00\x00\x09\x01", b"\x01")  # the header of AMQP 0-9-1
-    return f"amqp://guest:guest@127.0.0.1:{port}/"
+    return RabbitMqNode(port, epmd_port, environment)
+
+
+def _rabbitmq(launcher: Launcher) -> str:
+    node = rabbitmq_node(launcher.data / "rabbitmq")
+    launcher.start([str(RABBITMQ)], node.environment)
+    node.wait(launcher)
+    return node.url
 
 
 def _redis(launcher: Launcher) -> str:

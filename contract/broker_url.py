@@ -1,0 +1,51 @@
+"""Reads BROKER_URL: which broker carries the messages instead of Pub/Sub, and where it listens. Pure."""
+
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from contract.faults import ConfidentialFault
+
+#: For each scheme of BROKER_URL, the port of the broker if the URL has none.
+DEFAULT_PORTS = {"amqp": 5672, "amqps": 5671}
+MAX_URL_CHARACTERS = 2000  #: maximum length of a broker's URL
+
+
+class BrokerAddress(NamedTuple):
+    """Where a broker listens; it contains neither user nor password, so it can be shown.
+
+    Attributes:
+        scheme: the scheme of the URL, a key of `DEFAULT_PORTS`.
+        host: the host name or address.
+        port: the TCP port.
+    """
+
+    scheme: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+def broker_address(url: str) -> BrokerAddress:
+    """Return the address in a broker's URL, for example `amqp://user:password@rabbit.example:5672/vhost`.
+
+    Raises:
+        ConfidentialFault: if it is no such URL. The message does not repeat the URL, which may contain a
+            password.
+    """
+    schemes = " or ".join(f"{scheme}://" for scheme in DEFAULT_PORTS)
+    example = "for example amqp://user:password@host:5672/"
+    if len(url) > MAX_URL_CHARACTERS:
+        raise ConfidentialFault(f"must have at most {MAX_URL_CHARACTERS} characters")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ConfidentialFault(f"is not a URL, {example}") from None
+    if parts.scheme not in DEFAULT_PORTS:
+        raise ConfidentialFault(f"must begin with {schemes}, {example}; leave it empty for Pub/Sub")
+    if not parts.hostname:
+        raise ConfidentialFault(f"has no host, {example}")
+    return BrokerAddress(parts.scheme, parts.hostname, port or DEFAULT_PORTS[parts.scheme])

@@ -1,0 +1,53 @@
+"""Makes the publisher of the broker that BROKER_URL names; no other code of the services knows the broker."""
+
+from collections.abc import Mapping
+from typing import Protocol, Self
+
+from contract.broker_url import broker_address
+from publishing.publisher import Publisher, PubSubPublisher
+
+
+class TopicPublisher(Publisher, Protocol):
+    """A publisher that can make others for further topics."""
+
+    def for_topic(self, topic: str, *, retries: bool = True) -> Self:
+        """Return a publisher for another topic, over the same connection.
+
+        Args:
+            topic: the topic's name.
+            retries: whether a message is sent again after a transient error.
+        """
+
+    def labels(self, timeout_seconds: float) -> Mapping[str, str]:
+        """Return the labels of the topic, which carry the operator's controls; none if it can have none."""
+
+    def close(self) -> None:
+        """Send the queued messages and accept no more; do not wait for confirmations."""
+
+
+def open_publisher(
+    broker_url: str, project: str, topic: str, *, timeout_seconds: float, batch_seconds: float
+) -> TopicPublisher:
+    """Return a publisher; call this once per process, after the fork.
+
+    Args:
+        broker_url: the broker's URL; `""` for Pub/Sub.
+        project: the project of the topic, on Pub/Sub.
+        topic: the topic's name.
+        timeout_seconds: how long a call may wait for its confirmations, in all.
+        batch_seconds: how long a message waits for further messages that are sent in the same request, on
+            Pub/Sub.
+
+    Raises:
+        ConfidentialFault: if the URL is invalid.
+        ImportError: if the package that the broker needs is not installed.
+    """
+    if not broker_url:
+        return PubSubPublisher(project, topic, timeout_seconds=timeout_seconds, batch_seconds=batch_seconds)
+    scheme = broker_address(broker_url).scheme
+    try:
+        from publishing.rabbitmq.publisher import RabbitMqPublisher  # noqa: PLC0415 - needs an extra package
+    except ImportError as error:
+        why = f"BROKER_URL={scheme}://… needs the package pika: pip install 'scrapeq[rabbitmq]'"
+        raise ImportError(why) from error
+    return RabbitMqPublisher(broker_url, topic, timeout_seconds=timeout_seconds)

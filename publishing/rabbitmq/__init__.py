@@ -1,0 +1,1 @@
+"""Publishes to RabbitMQ with publisher confirms: the only code of the services that knows RabbitMQ."""

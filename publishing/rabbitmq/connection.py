@@ -1,0 +1,76 @@
+"""Makes the parameters of a connection to RabbitMQ, and describes in a sentence why one failed."""
+
+import logging
+import ssl
+
+import pika
+from pika import exceptions
+
+from contract.broker_url import BrokerAddress, broker_address
+
+# pika logs nine lines for each failed connection. `describe_failure` makes one sentence of them.
+logging.getLogger("pika").setLevel(logging.CRITICAL)
+
+CONNECT_SECONDS = 10.0  #: time limit of a TCP connection, and of the protocols' handshakes after it
+
+
+def connection_parameters(url: str, name: str) -> pika.URLParameters:
+    """Return the parameters of a connection.
+
+    Args:
+        url: BROKER_URL.
+        name: name of the connection in RabbitMQ's management.
+
+    Raises:
+        ConfidentialFault: if it is no URL of RabbitMQ.
+    """
+    address = broker_address(url)
+    parameters = pika.URLParameters(url)
+    parameters.client_properties = {"connection_name": name}
+    parameters.socket_timeout = CONNECT_SECONDS
+    parameters.stack_timeout = CONNECT_SECONDS
+    parameters.blocked_connection_timeout = None
+    if address.scheme == "amqps":
+        parameters.ssl_options = pika.SSLOptions(ssl.create_default_context(), address.host)
+    return parameters
+
+
+def describe_failure(address: BrokerAddress, error: BaseException) -> str:
+    """Return a sentence that says why there is no connection, or no channel, and how to mend it."""
+    cause = _cause(error)
+    if isinstance(cause, exceptions.ProbableAuthenticationError | exceptions.AuthenticationError):
+        return f"RabbitMQ at {address} refused the user or the password of BROKER_URL"
+    if isinstance(cause, exceptions.ProbableAccessDeniedError):
+        return (
+            f"RabbitMQ at {address} has no virtual host of the name at the end of BROKER_URL, or its user may"
+            " not use it (rabbitmqctl list_permissions)"
+        )
+    if isinstance(cause, exceptions.ChannelClosedByBroker | exceptions.ConnectionClosedByBroker):
+        return f"RabbitMQ at {address}: {cause.reply_text}{_remedy(cause.reply_code, cause.reply_text)}"
+    if isinstance(cause, exceptions.IncompatibleProtocolError):
+        return f"the server at {address} does not speak AMQP 0-9-1; BROKER_URL must name RabbitMQ's AMQP port"
+    if isinstance(cause, ssl.SSLError):
+        return f"RabbitMQ at {address}: TLS failed: {cause}"
+    return f"RabbitMQ at {address} cannot be reached: {str(cause) or type(cause).__name__}"
+
+
+def _remedy(code: int, text: str) -> str:
+    if code == 404:
+        return "; `scrapeq relay --create` creates exchanges and queues"
+    if code == 403:
+        return "; `rabbitmqctl set_permissions` gives the user of BROKER_URL the permission"
+    if code == 406 and "inequivalent arg" in text:
+        return "; it exists with other settings: delete it once it is empty, and run `scrapeq relay --create`"
+    if code == 320:
+        return "; RabbitMQ was stopped, or an operator closed the connection"
+    return ""
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return the innermost exception: pika wraps those of each attempt to connect."""
+    while True:
+        inner = getattr(error, "exceptions", None) or ()
+        further = inner[-1] if inner else getattr(error, "exception", None)
+        if not isinstance(further, BaseException):
+            return error
+        error = further

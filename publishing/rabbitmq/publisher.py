@@ -1,0 +1,108 @@
+"""Publishes to an exchange of RabbitMQ; a message counts as sent only once RabbitMQ has confirmed it."""
+
+import time
+from collections.abc import Iterable, Iterator
+from copy import copy
+from itertools import islice
+from typing import Self
+
+from publishing.publisher import Message, PublishUnconfirmed
+from publishing.rabbitmq.confirms import NotConfirmed
+from publishing.rabbitmq.sender import Outgoing, Sender
+from publishing.rabbitmq.wire import new_message_id, write_properties
+
+MAX_UNCONFIRMED = 1000  #: maximum number of messages of a call that wait for their confirmation
+MIN_RETRY_PAUSE_SECONDS = 0.1  #: pause before failed messages are sent again; it doubles with each retry
+MAX_RETRY_PAUSE_SECONDS = 2.0  #: longest pause between two retries
+
+
+class RabbitMqPublisher:
+    """Publishes to one topic, an exchange of RabbitMQ, over the process's connection.
+
+    Args:
+        url: BROKER_URL.
+        topic: the topic's name.
+        timeout_seconds: how long a call may wait for its confirmations, in all.
+
+    A message that was not confirmed because of a transient error is sent again, within the time of the call.
+    The topic may then contain it twice, with the same id. `for_topic` makes a publisher that sends each
+    message once. A message for which there is no connection yet is sent when there is one, in both cases.
+    """
+
+    def __init__(self, url: str, topic: str, *, timeout_seconds: float) -> None:
+        self._topic = topic
+        self._timeout_seconds = timeout_seconds
+        self._retries = True
+        self._sender = Sender(url)
+
+    def for_topic(self, topic: str, *, retries: bool = True) -> Self:
+        """Return a publisher for another topic, over the same connection.
+
+        Args:
+            topic: the topic's name.
+            retries: whether a message is sent again after a transient error.
+        """
+        other = copy(self)
+        other._topic = topic  # noqa: SLF001 - an instance of the same class
+        other._retries = retries  # noqa: SLF001 - an instance of the same class
+        return other
+
+    def publish(self, message: Message, timeout_seconds: float | None = None) -> str:
+        """Publish one message; see `Publisher.publish`."""
+        seconds = self._timeout_seconds if timeout_seconds is None else timeout_seconds
+        [confirmation] = self._publish([message], time.monotonic() + seconds)
+        if isinstance(confirmation, PublishUnconfirmed):
+            raise confirmation
+        return confirmation
+
+    def publish_all(self, messages: Iterable[Message]) -> Iterator[PublishUnconfirmed | str]:
+        """Publish many messages; see `Publisher.publish_all`."""
+        # Seconds left to wait for confirmations; time spent producing messages does not count.
+        remaining = self._timeout_seconds
+        left = iter(messages)
+        while chunk := list(islice(left, MAX_UNCONFIRMED)):
+            deadline = time.monotonic() + remaining
+            yield from self._publish(chunk, deadline)
+            remaining = max(0.0, deadline - time.monotonic())
+
+    def labels(self, timeout_seconds: float) -> dict[str, str]:  # noqa: ARG002 - as of Pub/Sub's publisher
+        """Return no labels: an exchange of RabbitMQ has none, so it carries no operator's controls."""
+        return {}
+
+    def close(self) -> None:
+        """Send the queued messages and accept no more; do not wait for confirmations."""
+        self._sender.close()
+
+    def _publish(self, chunk: list[Message], deadline: float) -> list[PublishUnconfirmed | str]:
+        """Send the messages; until `deadline`, send those again that failed with a transient error."""
+        pending = {index: (message, new_message_id()) for index, message in enumerate(chunk)}
+        results: dict[int, PublishUnconfirmed | str] = {}
+        pause = MIN_RETRY_PAUSE_SECONDS
+        while True:
+            sent = {
+                index: Outgoing(self._topic, message.data, write_properties(message, message_id))
+                for index, (message, message_id) in pending.items()
+            }
+            self._sender.send(sent.values())
+            results |= {index: self._result(outgoing, deadline) for index, outgoing in sent.items()}
+            pending = {index: each for index, each in pending.items() if _is_transient(results[index])}
+            if not pending or not self._retries or time.monotonic() + pause >= deadline:
+                return [results[index] for index in range(len(chunk))]
+            time.sleep(pause)
+            pause = min(2 * pause, MAX_RETRY_PAUSE_SECONDS)
+
+    def _result(self, outgoing: Outgoing, deadline: float) -> PublishUnconfirmed | str:
+        try:
+            return outgoing.confirmed.result(timeout=max(0.0, deadline - time.monotonic()))
+        except TimeoutError:
+            outgoing.confirmed.cancel()
+            return PublishUnconfirmed(self._topic, self._sender.trouble or "no response in time")
+        except NotConfirmed as error:
+            unconfirmed = PublishUnconfirmed(self._topic, str(error))
+            unconfirmed.__cause__ = error
+            return unconfirmed
+
+
+def _is_transient(result: PublishUnconfirmed | str) -> bool:
+    cause = None if isinstance(result, str) else result.__cause__
+    return isinstance(cause, NotConfirmed) and cause.is_transient

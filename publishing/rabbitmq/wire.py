@@ -1,0 +1,102 @@
+"""Writes a message as the properties and headers of AMQP 0-9-1, and reads them again.
+
+- The exchange is the topic.
+- A header whose name begins with `x-` belongs to RabbitMQ or to the relay; every other one is an attribute.
+- `message_id` is the message's id, which stays the same in every copy of the message.
+- `timestamp` is the time of publishing, in seconds.
+- `delivery_mode` 2 is what makes a message persistent: https://www.rabbitmq.com/docs/publishers#message-properties
+"""
+
+import time
+import uuid
+from typing import NamedTuple
+
+import pika
+
+from publishing.publisher import Message
+
+ORDERING_KEY = "x-scrapeq-ordering-key"  #: header with the ordering key, if the message has one
+#: Header with the number of deliveries that earlier copies of the message had. The queue counts only those
+#: of its own copy.
+EARLIER_ATTEMPTS = "x-scrapeq-earlier-attempts"
+DELIVERY_COUNT = "x-delivery-count"  #: header in which a quorum queue counts the returns of a message
+PERSISTENT = 2
+MAX_ATTRIBUTES = 100  #: as on Pub/Sub: https://cloud.google.com/pubsub/quotas#resource_limits
+MAX_DATA_BYTES = 10_000_000  #: as on Pub/Sub
+
+
+class ForeignMessage(ValueError):
+    """A message that another program has published, or that was damaged; the text says what is wrong."""
+
+
+class StoredMessage(NamedTuple):
+    """A message as read from a queue.
+
+    Attributes:
+        message: data, attributes and ordering key.
+        message_id: the message's id.
+        published_at: time of publishing, seconds since the epoch; 0 if missing.
+        attempts: number of deliveries before this one.
+    """
+
+    message: Message
+    message_id: str
+    published_at: float
+    attempts: int
+
+
+def new_message_id() -> str:
+    """Return an id that no other message has."""
+    return uuid.uuid4().hex
+
+
+def write_properties(message: Message, message_id: str) -> pika.BasicProperties:
+    """Return the properties of a message that is published now."""
+    return properties(message, message_id, time.time(), 0)
+
+
+def properties(
+    message: Message, message_id: str, published_at: float, earlier_attempts: int
+) -> pika.BasicProperties:
+    """Return the properties of a message or of a copy of it."""
+    headers: dict[str, object] = dict(message.attributes)
+    if message.ordering_key:
+        headers[ORDERING_KEY] = message.ordering_key
+    if earlier_attempts:
+        headers[EARLIER_ATTEMPTS] = earlier_attempts
+    return pika.BasicProperties(
+        message_id=message_id, timestamp=int(published_at), delivery_mode=PERSISTENT, headers=headers
+    )
+
+
+def read(body: bytes, found: pika.BasicProperties) -> StoredMessage:
+    """Return the message that a queue has delivered.
+
+    Raises:
+        ForeignMessage: if no publisher of this project can have written it.
+    """
+    headers: dict[str, object] = found.headers or {}
+    if not found.message_id:
+        raise ForeignMessage("it has no message_id")
+    if len(body) > MAX_DATA_BYTES:
+        raise ForeignMessage(f"it has {len(body)} bytes of data; the maximum is {MAX_DATA_BYTES}")
+    attributes = dict[str, str]()
+    for name, value in headers.items():
+        if name.startswith("x-"):
+            continue
+        if not isinstance(value, str):
+            raise ForeignMessage(f"its header {name!r} is no text")
+        attributes[name] = value
+    if len(attributes) > MAX_ATTRIBUTES:
+        raise ForeignMessage(f"it has {len(attributes)} headers; the maximum is {MAX_ATTRIBUTES}")
+    ordering_key = headers.get(ORDERING_KEY, "")
+    attempts = _count(headers, EARLIER_ATTEMPTS) + _count(headers, DELIVERY_COUNT)
+    message = Message(body, attributes, ordering_key if isinstance(ordering_key, str) else "")
+    return StoredMessage(message, found.message_id, float(found.timestamp or 0), attempts)
+
+
+def _count(headers: dict[str, object], name: str) -> int:
+    value = headers.get(name, 0)
+    if not isinstance(value, int) or not 0 <= value < 2**31:
+        raise ForeignMessage(f"its header {name} is no count")
+    return value

@@ -1,0 +1,43 @@
+"""BROKER_URL decides which broker a service publishes to, in one place."""
+
+import sys
+
+import pytest
+
+from publishing.open_publisher import TopicPublisher, open_publisher
+from publishing.publisher import PubSubPublisher
+from publishing.rabbitmq.publisher import RabbitMqPublisher
+
+
+def opened(broker_url: str) -> TopicPublisher:
+    """Return the publisher for a URL."""
+    return open_publisher(broker_url, "p", "scrape-jobs", timeout_seconds=1, batch_seconds=0.01)
+
+
+def test_without_a_url_messages_go_to_pubsub(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty BROKER_URL means Pub/Sub."""
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:1")
+    publisher = opened("")
+    assert isinstance(publisher, PubSubPublisher)
+    publisher.close()
+
+
+def test_a_url_of_rabbitmq_makes_its_publisher_without_labels() -> None:
+    """An amqp URL means RabbitMQ, whose topics carry no operator's controls."""
+    publisher = opened("amqp://127.0.0.1:1/")
+    assert isinstance(publisher, RabbitMqPublisher)
+    assert publisher.labels(1) == {}
+    publisher.close()
+
+
+def test_a_missing_client_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without pika, the error says which extra of scrapeq to install."""
+    monkeypatch.setitem(sys.modules, "publishing.rabbitmq.publisher", None)
+    with pytest.raises(ImportError, match=r"scrapeq\[rabbitmq\]"):
+        opened("amqp://127.0.0.1:1/")
+
+
+def test_another_url_is_refused() -> None:
+    """A URL of a broker that is not supported is an error."""
+    with pytest.raises(ValueError, match="must begin with amqp"):
+        opened("kafka://host")
