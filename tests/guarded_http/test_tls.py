@@ -73,7 +73,7 @@ def test_certificate_of_unknown_authority_is_refused(authority: CertificateAutho
 
 
 def test_tls_context_gets_no_further_authorities(authority: CertificateAuthority, tmp_path: Path) -> None:
-    """After a request the TLS context trusts only its one authority; the library `requests` adds none."""
+    """After a request the TLS context trusts only its one authority; the client adds none."""
     context = authority.client()
     dialer = Dialer(parse_networks("127.0.0.0/8"), FakeResolver(["127.0.0.1"]))
     client = HttpClient("scrapeq/test", dialer, tls_context=lambda: context)
