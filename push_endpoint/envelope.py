@@ -5,9 +5,9 @@ Source: https://cloud.google.com/pubsub/docs/push#receive_push
 
 import base64
 import binascii
-from typing import Annotated, Self
+from typing import Annotated, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from contract.faults import UnreadableEnvelope, parse_json_object
 
@@ -30,7 +30,7 @@ class _Push(BaseModel):
     deliveryAttempt: Annotated[int, Field(ge=1)] | None = None  # noqa: N815 - Pub/Sub's name of the field
 
 
-class Envelope(BaseModel):
+class Envelope(NamedTuple):
     """The content of one push.
 
     Attributes:
@@ -43,8 +43,6 @@ class Envelope(BaseModel):
         delivery_attempt: the number of this delivery attempt, from 1; None if the subscription has no
             dead-letter policy.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     data: bytes
     attributes: dict[str, str]

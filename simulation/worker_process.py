@@ -67,7 +67,7 @@ def _receive(authenticate: object, authorization: str, read_body: object) -> Env
     del authenticate, authorization, read_body
     push: Push = getcurrent().push
     message = push.message
-    return Envelope.model_construct(
+    return Envelope(
         data=message.data,
         attributes=message.attributes,
         message_id=str(push.message_id),
