@@ -10,6 +10,7 @@ from publishing.publish_method import (
     EncodedMessage,
     NotSent,
     PublishMethod,
+    SenderStopped,
 )
 
 #: Maximum number of requests that one process sends at the same time, of at most 4 MB each if they have
@@ -86,6 +87,7 @@ class MessageGroups:
 
         Raises:
             NotSent: if there was no place for a further request until the deadline.
+            SenderStopped: if the thread that sent the request was stopped meanwhile.
             TimeoutError: if the request is not over by the deadline.
             google.api_core.exceptions.GoogleAPICallError: if Pub/Sub does not confirm the request.
         """
@@ -109,7 +111,7 @@ class MessageGroups:
 
     def _send(self, group: _Group) -> None:
         """Collect messages until the next request may be sent, and send them."""
-        group.error = RuntimeError("the thread that would have sent this message and others was stopped")
+        group.error = SenderStopped("the thread that would have sent this message and others was stopped")
         try:
             send_at = min(self._last_request_at + self._seconds_between_requests, group.deadline)
             if (pause := send_at - time.monotonic()) > 0:

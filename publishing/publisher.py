@@ -10,7 +10,7 @@ from contract.attempt import AttemptFailed
 from contract.outcome import Reason
 from publishing.chunk import send_chunk
 from publishing.message_groups import MAX_REQUESTS, MessageGroups
-from publishing.publish_method import EncodedMessage, NotSent, PublishMethod
+from publishing.publish_method import EncodedMessage, NotSent, PublishMethod, SenderStopped
 
 MAX_CHUNK_MESSAGES = 5000  #: maximum number of messages in memory at the same time, even of a large crawl
 MAX_CHUNK_BYTES = 64_000_000  #: maximum size of the data of these messages, if they are several
@@ -94,6 +94,7 @@ class PubSubPublisher:
             exceptions.ServiceUnavailable,
             exceptions.Unknown,
             NotSent,
+            SenderStopped,
         )
 
     def for_topic(self, topic: str, *, retries: bool = True) -> Self:

@@ -1,19 +1,16 @@
 """Tests how messages are combined into requests, with a server that records and refuses them."""
 
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import BoundedSemaphore, Event
+from threading import Event
 from typing import Any
 
 import grpc
 import pytest
 from google.cloud.pubsub_v1 import PublisherClient
-from google.pubsub_v1 import types
 
-from publishing.message_groups import MessageGroups
-from publishing.publish_method import MAX_REQUEST_MESSAGES, EncodedMessage
+from publishing.publish_method import MAX_REQUEST_MESSAGES
 from publishing.publisher import Message, PublishUnconfirmed, PubSubPublisher
 from tests.publishing.publish_server import PublishServer, ReceivedRequest, Refusal, running_publish_server
 from tests.servers.waiting import MAX_WAIT_SECONDS, wait_until
@@ -179,33 +176,29 @@ def test_a_request_without_an_id_for_each_message_confirms_none(
     publisher.close()
 
 
-class StoppedMethod:
-    """Sends a request by stopping the thread."""
-
-    def publish(self, _topic: str, _messages: list[EncodedMessage], _deadline: float) -> list[str]:
-        """Stop the thread."""
-        raise SystemExit
-
-
-def test_messages_fail_if_the_thread_that_sends_them_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the thread that sends a request is stopped, another thread whose message is in it gets an error."""
-    method: Any = StoppedMethod()
-    message = EncodedMessage(types.PubsubMessage.pb()(data=b"1"), 1)
-    groups = MessageGroups(method, "topic", HOUR, BoundedSemaphore())
-    groups._last_request_at = time.monotonic()  # noqa: SLF001 - the sender collects messages for an hour
-    deadline = time.monotonic() + HOUR
+def test_messages_are_sent_again_if_the_thread_that_sends_them_is_stopped(
+    server: PublishServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the thread that sends a request is stopped, another thread whose message is in it sends it again."""
+    publisher = make_publisher(batch_seconds=HOUR)
+    publisher.publish(Message(b"before", {}))
+    groups = publisher._groups  # noqa: SLF001 - what the sender collects
     with ThreadPoolExecutor() as pool:
         others = list[Future[str]]()
 
-        def sleep_until_another_joins(_seconds: float) -> None:
-            group = groups._collecting  # noqa: SLF001 - what the sender collects
+        def stop_once_another_has_joined(_seconds: float) -> None:
+            monkeypatch.undo()
+            group = groups._collecting  # noqa: SLF001 - as above
             assert group is not None
-            others.append(pool.submit(groups.publish, message, deadline))
-            while len(group.messages) < 2:
-                threading.Event().wait(0.01)
+            groups._last_request_at = 0  # noqa: SLF001 - the next sender need not wait for an hour
+            others.append(pool.submit(publisher.publish, Message(b"2", {})))
+            wait_until(lambda: len(group.messages) == 2)
+            raise SystemExit
 
-        monkeypatch.setattr(time, "sleep", sleep_until_another_joins)
+        monkeypatch.setattr(time, "sleep", stop_once_another_has_joined)
         with pytest.raises(SystemExit):
-            groups.publish(message, deadline)
-        with pytest.raises(RuntimeError, match="was stopped"):
-            others[0].result(MAX_WAIT_SECONDS)
+            publisher.publish(Message(b"1", {}))
+        message_id = others[0].result(MAX_WAIT_SECONDS)
+    assert server.confirmed[message_id] == b"2"
+    assert b"1" not in server.confirmed.values()
+    publisher.close()
