@@ -72,11 +72,12 @@ def test_request_that_another_site_began_is_refused(site: str, *, is_refused: bo
     assert ("a web page of another site" in why) == is_refused
 
 
+VALUES = st.text(st.characters(exclude_characters="\r\n"), max_size=20)  # no server passes line ends on
 HEADERS = st.fixed_dictionaries(
     {},
     optional={
-        "Host": st.sampled_from([*OWN_HOSTS, *FOREIGN_HOSTS]) | st.text(max_size=20),
-        "Origin": st.sampled_from(["null", "http://worker", "http://127.0.0.1:8080"]) | st.text(max_size=20),
+        "Host": st.sampled_from([*OWN_HOSTS, *FOREIGN_HOSTS]) | VALUES,
+        "Origin": st.sampled_from(["null", "http://worker", "http://127.0.0.1:8080"]) | VALUES,
         "Sec-Fetch-Site": st.sampled_from(["cross-site", "same-site", "same-origin", "none"]),
     },
 )
