@@ -13,6 +13,9 @@ from publishing.message_groups import MAX_REQUESTS, MessageGroups
 from publishing.publish_method import EncodedMessage, NotSent, PublishMethod, SenderStopped
 
 MAX_CHUNK_MESSAGES = 5000  #: maximum number of messages in memory at the same time, even of a large crawl
+#: Number of messages that are sent first. Each following chunk has four times as many, so that the first jobs
+#: of a crawl are delivered while the others are made.
+FIRST_CHUNK_MESSAGES = 80
 MAX_CHUNK_BYTES = 64_000_000  #: maximum size of the data of these messages, if they are several
 MIN_RETRY_PAUSE_SECONDS = 0.1  #: pause before failed messages are sent again; it doubles with each retry
 MAX_RETRY_PAUSE_SECONDS = 2.0  #: longest pause between two retries
@@ -195,12 +198,12 @@ class PubSubPublisher:
 
 
 def _chunks(messages: Iterable[Message]) -> Iterator[list[Message]]:
-    chunk, size = list[Message](), 0
+    chunk, size, limit = list[Message](), 0, FIRST_CHUNK_MESSAGES
     for message in messages:
         size += len(message.data)
-        if chunk and (len(chunk) == MAX_CHUNK_MESSAGES or size > MAX_CHUNK_BYTES):
+        if chunk and (len(chunk) == limit or size > MAX_CHUNK_BYTES):
             yield chunk
-            chunk, size = [], len(message.data)
+            chunk, size, limit = [], len(message.data), min(4 * limit, MAX_CHUNK_MESSAGES)
         chunk.append(message)
     if chunk:
         yield chunk

@@ -52,6 +52,23 @@ def test_messages_that_are_published_together_share_requests(server: PublishServ
     publisher.close()
 
 
+def test_the_first_messages_are_sent_while_the_others_are_made(server: PublishServer) -> None:
+    """Of a thousand messages, some are confirmed before the last one is made."""
+    publisher = make_publisher(batch_seconds=0.01)
+    confirmed_before_last = 0
+
+    def messages() -> Iterator[Message]:
+        nonlocal confirmed_before_last
+        for number in range(1000):
+            confirmed_before_last = len(server.confirmed)
+            yield Message(str(number).encode(), {})
+
+    ids = [result for result in publisher.publish_all(messages()) if isinstance(result, str)]
+    assert [int(server.confirmed[message_id]) for message_id in ids] == list(range(1000))
+    assert confirmed_before_last > 0
+    publisher.close()
+
+
 def test_a_request_that_hangs_delays_no_others(server: PublishServer) -> None:
     """A message is confirmed although an earlier request has had no response."""
     released = Event()
