@@ -130,7 +130,13 @@ class Connection(asyncio.Protocol):
 
 
 class Endpoint:
-    """The endpoint of one push URL, with the idle connections to it."""
+    """The endpoint of one push URL, with the idle connections to it.
+
+    Attributes:
+        connection_type: the class of its connections.
+    """
+
+    connection_type = Connection
 
     def __init__(self, url: str, tls: TlsContext) -> None:
         parts = urlsplit(url)
@@ -194,7 +200,7 @@ class Endpoint:
         raise failure or BadHttpResponse(f"{self._host} has no address")
 
     async def _connect_to(self, address: str) -> Connection:
-        make_connection = partial(Connection, self._open)
+        make_connection = partial(self.connection_type, self._open)
         loop = asyncio.get_running_loop()
         if self._tls is None:
             _, connection = await loop.create_connection(make_connection, address, self._port)

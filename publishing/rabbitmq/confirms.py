@@ -81,7 +81,7 @@ class Confirms:
         where = f"exchange {method.exchange}" if method.exchange else f"queue {method.routing_key}"
         self._returned[found.message_id] = (
             f"no queue of RabbitMQ takes messages of the {where} ({method.reply_text});"
-            " `scrapeq relay --create` creates the queues"
+            " `python -m relay --create` creates the queues"
         )
 
     def fail(self, why: str) -> None:

@@ -56,11 +56,13 @@ def describe_failure(address: BrokerAddress, error: BaseException) -> str:
 
 def _remedy(code: int, text: str) -> str:
     if code == 404:
-        return "; `scrapeq relay --create` creates exchanges and queues"
+        return "; `python -m relay --create` creates exchanges and queues"
     if code == 403:
         return "; `rabbitmqctl set_permissions` gives the user of BROKER_URL the permission"
     if code == 406 and "inequivalent arg" in text:
-        return "; it exists with other settings: delete it once it is empty, and run `scrapeq relay --create`"
+        return (
+            "; it exists with other settings: delete it once it is empty, and run `python -m relay --create`"
+        )
     if code == 320:
         return "; RabbitMQ was stopped, or an operator closed the connection"
     return ""

@@ -125,7 +125,7 @@ def test_publish_to_a_missing_topic_fails_and_names_the_remedy(
     publishing: Callable[..., RabbitMqPublisher],
 ) -> None:
     """The error of a publish to a missing exchange names it, and the command that creates it."""
-    with pytest.raises(PublishUnconfirmed, match=r"no exchange 'missing'.*scrapeq relay --create"):
+    with pytest.raises(PublishUnconfirmed, match=r"no exchange 'missing'.*python -m relay --create"):
         publishing("missing", 1).publish(MESSAGE)
 
 
@@ -136,7 +136,7 @@ def test_a_message_that_no_queue_takes_is_unconfirmed(
     name = f"unbound-{secrets.token_hex(4)}"
     with rabbitmq_server.channel() as channel:
         channel.exchange_declare(name, "fanout", durable=True)
-    with pytest.raises(PublishUnconfirmed, match=f"no queue .* exchange {name} .*scrapeq relay --create"):
+    with pytest.raises(PublishUnconfirmed, match=f"no queue .* exchange {name} .*python -m relay --create"):
         publishing(name).publish(MESSAGE)
 
 

@@ -23,6 +23,7 @@ PACKAGES = (
     "worker",
     "localpubsub",
     "console",
+    "relay",
 )
 #: The distribution of each package that is not a part of Scrapeq's own.
 DISTRIBUTIONS = ("localpubsub",)

@@ -4,7 +4,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pika
@@ -26,11 +26,13 @@ class RabbitMqServer:
         node: its ports and settings.
         launcher: started it.
         process: its process.
+        queues: the queues that the last test has declared for itself.
     """
 
     node: RabbitMqNode
     launcher: Launcher
     process: subprocess.Popen[str]
+    queues: list[str] = field(default_factory=list)
 
     @property
     def url(self) -> str:

@@ -1,0 +1,297 @@
+"""Delivers messages to the worker, as many at the same time as the push window allows.
+
+A sender is a task that delivers one message after another over one connection while messages wait. The
+window, the pauses after failures, the request and the connections are those of localpubsub's pushes.
+
+The relay repeats nothing: after each answer it settles the message with the broker, which delivers it again.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from contract.dead_letter import ATTEMPT, DETAIL, MAX_ATTRIBUTE_VALUE_BYTES, REASON
+from localpubsub.backlog.retry_policy import RetryPolicy
+from localpubsub.push.backoff import PushBackoff
+from localpubsub.push.delivery import ACK_STATUSES
+from localpubsub.push.tokens import Tokens
+from localpubsub.push.window import PushWindow
+from relay.broker import Broker, Received
+from relay.counters import Counters
+from relay.push_request import AnswerConnection, AnswerEndpoint, body_of
+
+#: Attributes that Pub/Sub adds to a dead letter; the ledger's views read them.
+DELIVERY_COUNT = "CloudPubSubDeadLetterSourceDeliveryCount"
+SOURCE_SUBSCRIPTION = "CloudPubSubDeadLetterSourceSubscription"
+PUBLISH_TIME = "CloudPubSubDeadLetterSourceTopicPublishTime"
+CHECKS_PER_DEADLINE = 20  #: how often in an ack deadline the open pushes are checked for theirs
+
+_log = logging.getLogger("relay")
+
+
+@dataclass(frozen=True)
+class DeliveryPolicy:
+    """How messages are delivered.
+
+    Attributes:
+        subscription: the full name of the subscription, `projects/P/subscriptions/S`.
+        ack_deadline: seconds that a push may take.
+        max_attempts: number of deliveries after which a message is dead-lettered.
+        retry: seconds between two deliveries.
+        service_account: the email address in the tokens; `""` for pushes without a token.
+        audience: the audience of the tokens.
+    """
+
+    subscription: str
+    ack_deadline: float
+    max_attempts: int
+    retry: RetryPolicy
+    service_account: str = ""
+    audience: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How the worker answered a push.
+
+    Attributes:
+        status: the HTTP status; 0 if there was no answer.
+        reason: the worker's reason code; `""` if it gave none.
+        detail: a sentence for people.
+    """
+
+    status: int
+    reason: str = ""
+    detail: str = ""
+
+
+class Deliveries:
+    """The deliveries of one subscription.
+
+    Args:
+        broker: settles the messages.
+        endpoint: the worker's endpoint.
+        tokens: makes the tokens.
+        window: limits the open pushes.
+        policy: how messages are delivered.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        endpoint: AnswerEndpoint,
+        tokens: Tokens,
+        window: PushWindow,
+        policy: DeliveryPolicy,
+    ) -> None:
+        self.counters = Counters()
+        self._broker = broker
+        self._endpoint = endpoint
+        self._tokens = tokens
+        self._window = window
+        self._policy = policy
+        self._backoff = PushBackoff()
+        self._waiting = deque[Received]()
+        self._keys: dict[str, deque[Received]] = {}
+        self._senders: set[asyncio.Task[None]] = set()
+        self._open: dict[Received, tuple[float, AnswerConnection]] = {}
+        self._is_stopped = False
+        self._resume: asyncio.TimerHandle | None = None
+        self._deadlines = asyncio.get_running_loop().create_task(self._end_late_pushes())
+
+    def take(self, received: Received) -> None:
+        """Deliver a message as soon as the window, and an earlier message of its ordering key, allow it."""
+        self.counters.received += 1
+        key = received.message.ordering_key
+        if key:
+            if key in self._keys:
+                self._keys[key].append(received)
+                return
+            self._keys[key] = deque()
+        self._waiting.append(received)
+        self._wake()
+
+    async def stop(self, grace: float) -> None:
+        """Deliver nothing more; wait `grace` seconds for the open pushes; release all other messages."""
+        self._is_stopped = True
+        self._deadlines.cancel()
+        if self._resume is not None:
+            self._resume.cancel()
+        await self._broker.stop_taking()
+        unsent = [*self._waiting, *(each for waiting in self._keys.values() for each in waiting)]
+        self._waiting.clear()
+        self._keys.clear()
+        await asyncio.gather(*map(self._release, unsent))
+        if self._senders:
+            await asyncio.wait(self._senders, timeout=grace)
+        for _, connection in list(self._open.values()):
+            connection.abort("the relay stops")
+        if self._senders:
+            await asyncio.wait(self._senders)
+        self._endpoint.close()
+
+    def _wake(self) -> None:
+        if self._is_stopped or self._is_paused():
+            return
+        loop = asyncio.get_running_loop()
+        for _ in range(min(self._window.size - len(self._senders), len(self._waiting))):
+            self._senders.add(loop.create_task(self._deliver_while_waiting()))
+
+    def _is_paused(self) -> bool:
+        """Return whether pushes pause, since many failed; if so, wake up at the end of the pause."""
+        seconds = self._backoff.resume_at - time.time()
+        if seconds <= 0:
+            return False
+        if self._resume is None:
+            self._resume = asyncio.get_running_loop().call_later(seconds, self._end_pause)
+        return True
+
+    def _end_pause(self) -> None:
+        self._resume = None
+        self._wake()
+
+    async def _deliver_while_waiting(self) -> None:
+        connection: AnswerConnection | None = None
+        try:
+            while self._waiting and len(self._senders) <= self._window.size:
+                if self._is_stopped or self._is_paused():
+                    break
+                received = self._waiting.popleft()
+                try:
+                    connection = await self._deliver(received, connection)
+                except Exception as error:  # noqa: BLE001 - an error of the relay: the message is delivered again
+                    _log.exception("delivery_crashed message_id=%s error=%s", received.message_id, error)
+                    await self._broker.return_later(received, self._policy.retry.delay(received.attempt))
+                self._next_of_key(received.message.ordering_key)
+        finally:
+            self._senders.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+            if connection is not None:
+                self._endpoint.release(connection)
+        self._wake()
+
+    def _next_of_key(self, key: str) -> None:
+        waiting = self._keys.get(key) if key else None
+        if waiting:
+            self._waiting.append(waiting.popleft())
+        elif waiting is not None:
+            del self._keys[key]
+
+    async def _deliver(
+        self, received: Received, connection: AnswerConnection | None
+    ) -> AnswerConnection | None:
+        if not self._broker.holds(received):
+            self.counters.lost += 1
+            return connection
+        if received.attempt > self._policy.max_attempts:
+            # Its deliveries ended without an answer, for example because relays were killed.
+            detail = f"all {received.attempt - 1} deliveries ended without an answer of the worker"
+            await self._dead_letter(received, Answer(0, "", detail), received.attempt - 1)
+            return connection
+        began = time.time()
+        answer, connection = await self._push(received, connection)
+        seconds = time.time() - began
+        if answer.status in ACK_STATUSES:
+            self._window.record_ack(len(self._senders), seconds)
+            self._backoff.record_ack()
+            self.counters.acknowledged += 1
+            self._broker.acknowledge(received)
+            if len(self._senders) < self._window.size:
+                self._wake()
+            return connection
+        if self._is_stopped and not answer.status:
+            await self._release(received)
+            return connection
+        self._window.record_nack(seconds)
+        self._backoff.record_nack(began, began + seconds)
+        self._log_failure(received, answer, seconds)
+        if received.attempt >= self._policy.max_attempts:
+            await self._dead_letter(received, answer, received.attempt)
+        else:
+            self.counters.returned += 1
+            await self._broker.return_later(received, self._policy.retry.delay(received.attempt))
+        return connection
+
+    async def _push(
+        self, received: Received, connection: AnswerConnection | None
+    ) -> tuple[Answer, AnswerConnection | None]:
+        policy = self._policy
+        bearer = ""
+        if policy.service_account:
+            bearer = await self._tokens.bearer(policy.service_account, policy.audience)
+        request = self._endpoint.request(body_of(received, policy.subscription), bearer)
+        try:
+            if connection is None or not connection.usable:
+                async with asyncio.timeout(policy.ack_deadline):
+                    found = self._endpoint.idle_connection() or await self._endpoint.connect()
+                connection = cast("AnswerConnection", found)
+            self._open[received] = (time.monotonic(), connection)
+            self.counters.open = len(self._open)
+            status = await connection.post(request)
+        except (OSError, TimeoutError) as error:
+            return Answer(0, "", str(error) or type(error).__name__), connection
+        finally:
+            self._open.pop(received, None)
+            self.counters.open = len(self._open)
+        if status in ACK_STATUSES:
+            return Answer(status), connection
+        return Answer(status, *connection.reason_and_detail()), connection
+
+    async def _end_late_pushes(self) -> None:
+        deadline = self._policy.ack_deadline
+        while True:
+            await asyncio.sleep(deadline / CHECKS_PER_DEADLINE)
+            self.counters.waiting = len(self._waiting) + sum(map(len, self._keys.values()))
+            latest = time.monotonic() - deadline
+            for began, connection in list(self._open.values()):
+                if began > latest:
+                    break  # a dictionary keeps the order of insertion, so all others began later
+                connection.abort(f"no response within the ack deadline of {deadline:g} s")
+
+    async def _release(self, received: Received) -> None:
+        self.counters.released += 1
+        await self._broker.release(received)
+
+    async def _dead_letter(self, received: Received, answer: Answer, deliveries: int) -> None:
+        self.counters.dead_lettered += 1
+        attributes = dead_letter_attributes(received, answer, deliveries, self._policy.subscription)
+        await self._broker.dead_letter(received, attributes)
+
+    def _log_failure(self, received: Received, answer: Answer, seconds: float) -> None:
+        _log.warning(
+            "push_nacked message_id=%s job_id=%s attempt=%s status=%s reason=%s seconds=%.3f detail=%s",
+            received.message_id,
+            received.message.attributes.get("job_id", ""),
+            received.attempt,
+            answer.status or "none",
+            answer.reason or "none",
+            seconds,
+            answer.detail,
+        )
+
+
+def dead_letter_attributes(
+    received: Received, answer: Answer, deliveries: int, subscription: str
+) -> Mapping[str, str]:
+    """Return the attributes that a dead letter has in addition to its message's.
+
+    Args:
+        received: the message.
+        answer: the last answer.
+        deliveries: how often the message was delivered.
+        subscription: the full name of the subscription.
+    """
+    detail = answer.detail or f"the last delivery was answered with the status {answer.status}"
+    published = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(received.published_at))
+    attributes = {
+        REASON: answer.reason,
+        DETAIL: detail.encode()[:MAX_ATTRIBUTE_VALUE_BYTES].decode(errors="ignore"),
+        ATTEMPT: str(deliveries),
+        DELIVERY_COUNT: str(deliveries),
+        SOURCE_SUBSCRIPTION: subscription.rpartition("/")[2],
+        PUBLISH_TIME: published,
+    }
+    return {name: value for name, value in attributes.items() if value}

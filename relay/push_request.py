@@ -1,0 +1,61 @@
+"""Makes the push request of a message, the same that Pub/Sub would send."""
+
+import json
+
+from localpubsub.protocol.messages import PubsubMessage
+from localpubsub.push.connection import Connection, Endpoint
+from localpubsub.push.envelope import push_body
+from relay.broker import Received
+
+MAX_ANSWER_BYTES = 4096  #: the worker's answer to a push that fails has at most some hundred bytes
+
+
+class AnswerConnection(Connection):
+    """A connection that also keeps the begin of the response, in which the worker says why a push failed."""
+
+    answer = b""
+
+    async def post(self, request: bytes) -> int:
+        """See `Connection.post`."""
+        self.answer = b""
+        return await super().post(request)
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        self.answer = (self.answer + data)[:MAX_ANSWER_BYTES]
+        super().data_received(data)
+
+    def reason_and_detail(self) -> tuple[str, str]:
+        """Return the reason and the detail of the worker's JSON answer; empty texts if there are none."""
+        body = self.answer.partition(b"\r\n\r\n")[2]
+        try:
+            document = json.loads(body[body.find(b"{") : body.rfind(b"}") + 1])
+            reason, detail = document["reason"], document["detail"]
+        except (ValueError, KeyError, TypeError):
+            return "", ""
+        return (reason, detail) if isinstance(reason, str) and isinstance(detail, str) else ("", "")
+
+
+class AnswerEndpoint(Endpoint):
+    """The worker's endpoint."""
+
+    connection_type = AnswerConnection
+
+
+def body_of(received: Received, subscription: str) -> bytes:
+    """Return the body of the push of a message.
+
+    Args:
+        received: the message.
+        subscription: the name of the subscription, `projects/P/subscriptions/S`.
+    """
+    message = PubsubMessage(
+        data=received.message.data,
+        attributes=received.message.attributes,
+        message_id=received.message_id,
+        ordering_key=received.message.ordering_key,
+    )
+    seconds = int(received.published_at)
+    message.publish_time.seconds = seconds
+    message.publish_time.nanos = int((received.published_at - seconds) * 1000) * 1_000_000
+    return push_body(message.SerializeToString(), subscription, received.attempt)

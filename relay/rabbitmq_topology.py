@@ -1,0 +1,148 @@
+"""Declares the exchanges and queues of RabbitMQ, and checks those that exist.
+
+- A topic is a durable exchange. That of the shards is of the type `headers`, since one of its queues takes
+  only messages with the header `shard`; all others are of the type `fanout`.
+- A subscription is a quorum queue. It moves a message to the dead-letter exchange after its deliveries, at
+  least once: https://www.rabbitmq.com/docs/quorum-queues#dead-lettering
+- For each delay of the retry policy there is a queue without consumers, whose messages return to the
+  subscription's queue at the end of their time. All messages of such a queue have the same time, so the first
+  one is always the next to return (https://www.rabbitmq.com/docs/ttl#per-message-ttl-caveats).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pika
+from pika import exceptions
+
+from contract.broker_url import broker_address
+from contract.topology import (
+    DEAD_LETTER_SUBSCRIPTION,
+    DEAD_LETTER_TOPIC,
+    DISPATCH_SUBSCRIPTION,
+    DISPATCH_TOPIC,
+    JOBS_TOPIC,
+    LEDGER_SUBSCRIPTIONS,
+    PUSH_SUBSCRIPTION,
+)
+from localpubsub.backlog.retry_policy import RetryPolicy
+from publishing.rabbitmq.connection import connection_parameters, describe_failure
+from relay.broker import CannotRelay
+
+QUORUM: dict[str, object] = {"x-queue-type": "quorum"}
+#: At-least-once dead-lettering needs both of the other arguments; without it RabbitMQ moves messages at most
+#: once, and loses those that no queue takes.
+AT_LEAST_ONCE: dict[str, object] = {
+    **QUORUM,
+    "x-dead-letter-strategy": "at-least-once",
+    "x-overflow": "reject-publish",
+}
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A queue.
+
+    Attributes:
+        name: its name.
+        arguments: its arguments.
+        topic: the exchange that it is bound to; `""` if to none.
+        header: the header that a message must have; `""` if the queue takes all.
+    """
+
+    name: str
+    arguments: dict[str, object]
+    topic: str = ""
+    header: str = ""
+
+
+def retry_queue(subscription: str, seconds: float) -> str:
+    """Return the name of the queue in which messages wait for `seconds` until their next delivery."""
+    return f"{subscription}.retry-{seconds:g}s"
+
+
+def retry_delays(retry: RetryPolicy, max_attempts: int) -> list[float]:
+    """Return the different delays between the deliveries of a message."""
+    return sorted({retry.delay(failures) for failures in range(1, max_attempts)})
+
+
+def subscription_queues(
+    subscription: str, topic: str, retry: RetryPolicy, max_attempts: int, *, single_active: bool = False
+) -> Iterator[Queue]:
+    """Yield the queue of a subscription that a relay delivers, and its retry queues.
+
+    Args:
+        subscription: the subscription's short name.
+        topic: its topic.
+        retry: seconds between two deliveries.
+        max_attempts: number of deliveries after which a message is dead-lettered.
+        single_active: whether only one relay at a time receives messages, so that it can keep their order.
+    """
+    arguments: dict[str, object] = {
+        **AT_LEAST_ONCE,
+        "x-dead-letter-exchange": DEAD_LETTER_TOPIC,
+        # The first delivery is not counted.
+        "x-delivery-limit": max_attempts - 1,
+    }
+    if single_active:
+        arguments["x-single-active-consumer"] = True
+    yield Queue(subscription, arguments, topic, "shard" if topic == DISPATCH_TOPIC else "")
+    for seconds in retry_delays(retry, max_attempts):
+        back = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": subscription}
+        milliseconds = {"x-message-ttl": max(1, round(1000 * seconds))}
+        yield Queue(retry_queue(subscription, seconds), {**AT_LEAST_ONCE, **back, **milliseconds})
+
+
+def all_queues(retry: RetryPolicy, max_attempts: int, *, single_active: bool = False) -> Iterator[Queue]:
+    """Yield all queues; see `subscription_queues`."""
+    for subscription, topic in ((PUSH_SUBSCRIPTION, JOBS_TOPIC), (DISPATCH_SUBSCRIPTION, DISPATCH_TOPIC)):
+        yield from subscription_queues(subscription, topic, retry, max_attempts, single_active=single_active)
+    yield Queue(DEAD_LETTER_SUBSCRIPTION, QUORUM, DEAD_LETTER_TOPIC)
+    for topic, subscription in LEDGER_SUBSCRIPTIONS.items():
+        yield Queue(subscription, QUORUM, topic)
+
+
+def create(url: str, queues: list[Queue]) -> None:
+    """Declare exchanges, queues and bindings; those that exist are kept.
+
+    Raises:
+        CannotRelay: if RabbitMQ refuses, for example because a queue exists with other arguments.
+    """
+    address = broker_address(url)
+    try:
+        connection = pika.BlockingConnection(connection_parameters(url, "scrapeq relay --create"))
+        channel = connection.channel()
+        for topic in [*LEDGER_SUBSCRIPTIONS]:
+            kind = "headers" if topic == DISPATCH_TOPIC else "fanout"
+            channel.exchange_declare(topic, kind, durable=True)
+        for queue in queues:
+            channel.queue_declare(queue.name, durable=True, arguments=queue.arguments)
+            if queue.topic:
+                header = {"x-match": "all", queue.header: None} if queue.header else {"x-match": "all"}
+                is_filtered = queue.topic == DISPATCH_TOPIC
+                channel.queue_bind(queue.name, queue.topic, arguments=header if is_filtered else None)
+        connection.close()
+    except exceptions.AMQPError as error:
+        raise CannotRelay(describe_failure(address, error)) from None
+
+
+def check(url: str, queues: list[Queue]) -> None:
+    """Check that the queues exist with the same arguments.
+
+    Raises:
+        CannotRelay: if a queue is missing, or neither durable nor a quorum queue, or if RabbitMQ cannot be
+            reached. A user without the permission to configure can only see whether a queue exists.
+    """
+    address = broker_address(url)
+    try:
+        connection = pika.BlockingConnection(connection_parameters(url, "scrapeq relay"))
+        for queue in queues:
+            connection.channel().queue_declare(queue.name, passive=True)
+            try:
+                connection.channel().queue_declare(queue.name, durable=True, arguments=queue.arguments)
+            except exceptions.ChannelClosedByBroker as error:
+                if error.reply_code != 403:
+                    raise
+        connection.close()
+    except exceptions.AMQPError as error:
+        raise CannotRelay(describe_failure(address, error)) from None

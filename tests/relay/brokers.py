@@ -1,0 +1,108 @@
+"""What the conformance tests need of a broker, and the brokers that they run against."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import pika
+
+from publishing.open_publisher import TopicPublisher
+from publishing.publisher import Message
+from publishing.rabbitmq import wire
+from publishing.rabbitmq.publisher import RabbitMqPublisher
+from tests.relay.relay_process import run
+from tests.servers.rabbitmq import RabbitMqServer
+from tests.servers.waiting import MAX_WAIT_SECONDS
+
+
+class BrokerUnderTest(Protocol):
+    """A running broker.
+
+    Attributes:
+        name: its name in the table.
+        url: BROKER_URL.
+        cannot: for each promise that the broker cannot keep, the reason, with its documentation as source.
+    """
+
+    name: str
+    url: str
+    cannot: Mapping[str, str]
+
+    def create(self, *arguments: str) -> None:
+        """Create empty queues with these arguments of the relay."""
+
+    def publisher(self, topic: str) -> TopicPublisher:
+        """Return a publisher."""
+
+    def publish_foreign(self, data: bytes) -> None:
+        """Put a message of another program into the queue of the jobs."""
+
+    def dead_letters(self) -> list[Message]:
+        """Return the dead letters, and remove them."""
+
+    def is_empty(self) -> bool:
+        """Return whether no job is in any queue, be it delivered or not."""
+
+    def kill(self) -> None:
+        """Kill it with SIGKILL."""
+
+    def start(self) -> None:
+        """Start it again with the same data."""
+
+
+class RabbitMqUnderTest:
+    """RabbitMQ."""
+
+    name = "RabbitMQ"
+    cannot: Mapping[str, str] = {}
+
+    def __init__(self, server: RabbitMqServer) -> None:
+        self.url = server.url
+        self._server = server
+
+    def create(self, *arguments: str) -> None:
+        """See `BrokerUnderTest.create`."""
+        with self._server.channel() as channel:
+            for queue in self._server.queues:
+                channel.queue_delete(queue)
+        done = run(self.url, "--create", *arguments)
+        assert done.returncode == 0, done.stderr
+        self._server.queues = done.stdout.split(": ")[-1].split()
+
+    def publisher(self, topic: str) -> TopicPublisher:
+        """See `BrokerUnderTest.publisher`."""
+        return RabbitMqPublisher(self.url, topic, timeout_seconds=MAX_WAIT_SECONDS)
+
+    def publish_foreign(self, data: bytes) -> None:
+        """See `BrokerUnderTest.publish_foreign`."""
+        with self._server.channel() as channel:
+            channel.confirm_delivery()
+            channel.basic_publish("scrape-jobs", "", data, pika.BasicProperties(headers={"retries": 3}))
+
+    def dead_letters(self) -> list[Message]:
+        """See `BrokerUnderTest.dead_letters`."""
+        found = list[Message]()
+        with self._server.channel() as channel:
+            while True:
+                method, properties, body = channel.basic_get("scrape-jobs-dead-pull", auto_ack=True)
+                if method is None:
+                    return found
+                found.append(wire.read(body, properties).message)
+
+    def is_empty(self) -> bool:
+        """See `BrokerUnderTest.is_empty`."""
+        # A count leaves out the messages that a relay has received; without consumers there are none.
+        with self._server.channel() as channel:
+            queues = [name for name in self._server.queues if name.startswith("scrape-jobs-push")]
+            return not any(channel.queue_declare(name, passive=True).method.message_count for name in queues)
+
+    def kill(self) -> None:
+        """See `BrokerUnderTest.kill`."""
+        self._server.kill()
+
+    def start(self) -> None:
+        """See `BrokerUnderTest.start`."""
+        self._server.start()
+
+
+#: For each broker, the fixture of its server and the class that drives it.
+BROKERS = {"RabbitMQ": ("rabbitmq_server", RabbitMqUnderTest)}

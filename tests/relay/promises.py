@@ -1,0 +1,17 @@
+"""Lists the promises that hold with every broker."""
+
+#: The promises, in the order of the table.
+PROMISES = (
+    "publish confirmed",
+    "attempts counted",
+    "delay between attempts",
+    "dead-lettered after N, with a reason",
+    "order per key",
+    "crash of the consumer",
+    "relay -9",
+    "broker -9",
+    "duplicate",
+    "slow worker past the lease",
+    "poison",
+    "pause",
+)
