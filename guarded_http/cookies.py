@@ -1,5 +1,6 @@
 """Keeps the cookies of one fetch: those that a redirect sets are sent to its target, and to no other page."""
 
+import re
 from collections.abc import Iterable
 from http.cookiejar import Cookie, CookieJar, DefaultCookiePolicy
 from urllib.request import Request
@@ -9,6 +10,11 @@ from guarded_http.response_head import HeaderFields
 MAX_COOKIES = 50  #: maximum number of cookies; RFC 6265 section 6.1 recommends this number for each domain
 MAX_COOKIE_CHARACTERS = 4096  #: maximum length of name and value of one cookie (RFC 6265 section 6.1)
 MAX_COOKIES_CHARACTERS = 16 * 1024  #: maximum length of all cookies; servers refuse longer headers
+# Lifetimes that no date and no number of seconds has. Browsers ignore such an attribute (RFC 6265 section
+# 5.2.2). `CookieJar` would lose all cookies of the response, and warn with a stack trace on stderr.
+_UNREADABLE_LIFETIME = re.compile(
+    r";\s*(?:expires\b[^;]{100,}|max-age\b(?!\s*=\s*-?[0-9]{1,15}\s*(?:;|$))[^;]*)", re.IGNORECASE
+)
 
 
 class _Policy(DefaultCookiePolicy):
@@ -34,10 +40,11 @@ class _Response:
     """A response as `CookieJar` needs it."""
 
     def __init__(self, fields: HeaderFields) -> None:
-        self._fields = fields
+        cookies = fields.get_all("Set-Cookie")
+        self._fields = HeaderFields({"set-cookie": [_UNREADABLE_LIFETIME.sub("", each) for each in cookies]})
 
     def info(self) -> HeaderFields:
-        """Return the header fields."""
+        """Return the fields that set cookies."""
         return self._fields
 
 
