@@ -7,6 +7,7 @@ from contextlib import suppress
 from guarded_http.byte_budget import ByteBudget
 from guarded_http.connection import Connection, Site, open_connection
 from guarded_http.dialer import Dial, Dialer
+from guarded_http.errors import FetchError, FetchErrorKind
 from guarded_http.idle_connections import IdleConnections
 from guarded_http.proxy import ProxyDialer
 from guarded_http.request import Proxy
@@ -78,10 +79,27 @@ class ConnectionPool:
 def _exchange(connection: Connection, message: bytes, budget: ByteBudget) -> ResponseReader:
     """Send a request and read the header of its response; close the connection after any exception."""
     try:
-        connection.socket.settimeout(budget.read_timeout())
-        with suppress(BrokenPipeError):  # the site may have refused a large request before it was complete
-            connection.socket.sendall(message)
+        _send(connection, message, budget)
         return ResponseReader(connection, budget)
     except BaseException:
         connection.close()
         raise
+
+
+def _send(connection: Connection, message: bytes, budget: ByteBudget) -> None:
+    """Send a request, or as much of it as the site accepts.
+
+    Raises:
+        FetchError: `timeout`, if the site does not read it.
+        OSError: if it could not be sent for another reason.
+        Exception: the deadline's own exception, if the deadline has passed.
+    """
+    connection.socket.settimeout(budget.read_timeout())
+    try:
+        # A site may refuse a large request before it was complete. Its response can be read although it has
+        # closed the connection (RFC 9112 section 9.6); without a response, reading fails, too.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            connection.socket.sendall(message)
+    except TimeoutError:
+        budget.deadline.remaining()
+        raise FetchError(FetchErrorKind.TIMEOUT, "the site did not read the request") from None
