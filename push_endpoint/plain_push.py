@@ -64,8 +64,11 @@ class PushResponse(NamedTuple):
     document: str
 
 
-def read_push(received: bytes) -> PlainPush | None:
-    """Return the push with which `received` begins; None if more bytes can complete one.
+def read_push(received: bytes) -> PlainPush | int:
+    """Return the push with which `received` begins.
+
+    If more bytes can complete one, return the number of bytes that it has at least. Until they are received,
+    it need not be read again, which takes long if its bytes arrive one by one.
 
     Raises:
         OtherRequest: if it begins with anything else.
@@ -74,10 +77,10 @@ def read_push(received: bytes) -> PlainPush | None:
     if head_size < 4:
         if len(received) >= MAX_HEAD_BYTES:
             raise OtherRequest
-        return None
+        return len(received) + 1
     headers = _read_fields(received[:head_size])
     size = head_size + _body_size(headers)
-    return PlainPush(headers, received[head_size:size], size) if len(received) >= size else None
+    return PlainPush(headers, received[head_size:size], size) if len(received) >= size else size
 
 
 def _read_fields(head: bytes) -> dict[str, str]:

@@ -32,8 +32,6 @@ class PushWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no types
         connection = _Connection(client)
         try:
             is_over = self._answer_pushes(connection)
-        except OSError:  # the client has closed the connection, or has sent nothing for a long time
-            return
         except Exception as error:  # noqa: BLE001 - gunicorn logs it and responds with 500
             self.handle_error(None, client, address, error)
             return
@@ -51,7 +49,10 @@ class PushWorker(GeventWorker):  # type: ignore[misc] # gunicorn has no types
                 return False
             connection.forget(push)
             is_last = not self.alive
-            connection.sendall(_written(response, is_last=is_last))
+            try:
+                connection.sendall(_written(response, is_last=is_last))
+            except OSError:  # the client has closed the connection
+                return True
             if is_last:
                 return True
         return False
@@ -76,17 +77,31 @@ class _Connection:
     def next_push(self) -> PlainPush | None:
         """Return the next push; None if anything else follows, or the rest of the push does not."""
         if not self._received:
-            self._received = self._client.recv(RECEIVED_BYTES)
+            self._received = self._receive()
         try:
             push = read_push(self._received)
-            if push is None:
+            if isinstance(push, int):
                 with gevent.Timeout(COMPLETION_SECONDS, exception=False):
-                    while push is None and (more := self._client.recv(RECEIVED_BYTES)):
-                        self._received += more
-                        push = read_push(self._received)
+                    push = self._complete(push)
         except OtherRequest:
             return None
+        return None if isinstance(push, int) else push
+
+    def _complete(self, size: int) -> PlainPush | int:
+        """Receive the rest of a push of at least `size` bytes; see `read_push`."""
+        push: PlainPush | int = size
+        while isinstance(push, int) and (more := self._receive()):
+            self._received += more
+            if len(self._received) >= push:
+                push = read_push(self._received)
         return push
+
+    def _receive(self) -> bytes:
+        """Return new bytes; none if the client has closed the connection, or has sent nothing for long."""
+        try:
+            return self._client.recv(RECEIVED_BYTES)
+        except OSError:
+            return b""
 
     def forget(self, push: PlainPush) -> None:
         """Remove a push from what was received."""

@@ -17,8 +17,9 @@ from gunicorn.glogging import Logger
 from gunicorn.workers.ggevent import GeventWorker
 
 from contract.outcome import Reason
+from push_endpoint import plain_push as plain_push_module
 from push_endpoint.errors import AuthenticationError
-from push_endpoint.plain_push import PushResponse
+from push_endpoint.plain_push import PlainPush, PushResponse
 from push_endpoint.request_origin import Headers
 from tests.servers.malformed_requests import BODY, HEAD, HOST, LINE, MALFORMED_HEADS, OTHER_REQUESTS
 from tests.servers.pushes import push
@@ -125,6 +126,43 @@ def test_a_slow_push_is_left_to_gunicorn(worker: WorkerUnderTest, monkeypatch: p
     assert len(worker.publisher.published) == 2
 
 
+def test_a_push_in_single_bytes_is_read_once(
+    worker: WorkerUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The head of a push is read once, although its body arrives in single bytes: reading it takes long."""
+    sizes = list[int]()
+
+    def read_push(received: bytes) -> PlainPush | int:
+        sizes.append(len(received))
+        return plain_push_module.read_push(received)
+
+    monkeypatch.setattr(push_worker, "read_push", read_push)
+    monkeypatch.setattr(push_worker, "COMPLETION_SECONDS", MAX_WAIT_SECONDS)
+    head_size = PUSH.index(b"\r\n\r\n") + 4
+    text = responses(worker, PUSH[:head_size], *(bytes([byte]) for byte in PUSH[head_size:]))
+    assert statuses(text) == [204]
+    assert sizes[:2] == [head_size, len(PUSH)]
+
+
+def test_a_push_of_cloud_run_is_read_without_gunicorn(worker: WorkerUnderTest) -> None:
+    """The header fields that Pub/Sub and the proxy of Cloud Run send belong to a plain push."""
+    worker.app.wsgi_app = None  # type: ignore[method-assign, assignment]  # fails if it is called
+    fields = (
+        b"Content-Type: application/json\r\n"
+        b"Authorization: Bearer e30.e30.e30\r\n"
+        b"Accept: application/json\r\n"
+        b"From: noreply@google.com\r\n"
+        b"User-Agent: APIs-Google; (+https://developers.google.com/webmasters/APIs-Google.html)\r\n"
+        b"X-Cloud-Trace-Context: 105445aa7843bc8bf206b12000100000/1;o=1\r\n"
+        b"traceparent: 00-105445aa7843bc8bf206b12000100000-0000000000000001-01\r\n"
+        b"X-Forwarded-For: 66.102.8.1\r\n"
+        b"X-Forwarded-Proto: https\r\n"
+        b'Forwarded: for="66.102.8.1";proto=https\r\n'
+        b"Accept-Encoding: gzip, deflate, br\r\n"
+    )
+    assert statuses(responses(worker, PUSH.replace(HOST, HOST + fields))) == [204]
+
+
 def test_an_incomplete_push_is_rejected(worker: WorkerUnderTest) -> None:
     """A push whose body ends early is rejected with 400 and published nowhere."""
     text = responses(worker, PUSH[:-1])
@@ -173,15 +211,23 @@ def test_a_push_of_a_web_page_is_refused(worker: WorkerUnderTest) -> None:
     assert worker.publisher.published == []
 
 
+@pytest.mark.parametrize("error", [TypeError, OSError, ConnectionResetError, TimeoutError])
 def test_an_unexpected_exception_is_logged_and_answered_with_500(
-    worker: WorkerUnderTest, caplog: pytest.LogCaptureFixture
+    worker: WorkerUnderTest,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[Exception],
 ) -> None:
     """A bug outside of the consumer acknowledges nothing, and ends only its own connection."""
-    worker.app.take_push = None  # type: ignore[method-assign, assignment]  # fails if it is called
+
+    def fail(_headers: Headers, _body: bytes) -> PushResponse | None:
+        raise error
+
+    monkeypatch.setattr(worker.app, "take_push", fail)
     caplog.set_level(logging.ERROR, logger="gunicorn.error")
     logging.getLogger("gunicorn.error").addHandler(caplog.handler)
     assert statuses(responses(worker, PUSH)) == [500]
-    assert "TypeError" in caplog.text
+    assert error.__name__ in caplog.text
 
 
 def test_a_push_during_the_shutdown_closes_its_connection(
