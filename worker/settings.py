@@ -41,8 +41,9 @@ class WorkerSettings(PushSettings):
         web_concurrency: number of gunicorn processes in this instance.
         fetch_max_bytes: largest size of one page in bytes, as received and as decoded.
         fetch_max_redirects: maximum number of redirects followed for one page.
-        extraction_processes: number of processes, for each gunicorn process, that extract pages; about the
-            number of processors. As many extract large pages, and one those that need more than a second.
+        extraction_processes: number of processes, for each gunicorn process, that extract pages: the number
+            of processors divided by that of gunicorn processes, since more only compete for the processors.
+            As many extract large pages, and one those that need more than a second.
         extraction_cpu_seconds: seconds of CPU time that the extraction of one page may need.
         extraction_memory_mib: memory that the extraction of one page may need, in MiB.
         fetch_secrets: the secrets that crawls may name, each with the origins to which it may be sent:
@@ -68,7 +69,7 @@ class WorkerSettings(PushSettings):
     web_concurrency: Annotated[int, Field(ge=1, le=64)] = 1
     fetch_max_bytes: Annotated[int, Field(ge=1024)] = 5 * 1024 * 1024
     fetch_max_redirects: Annotated[int, Field(ge=0, le=20)] = 5
-    extraction_processes: Annotated[int, Field(ge=1, le=64)] = 2
+    extraction_processes: Annotated[int, Field(ge=1, le=64)] = 1
     extraction_cpu_seconds: Annotated[float, Field(gt=0, le=600)] = 10
     extraction_memory_mib: Annotated[int, Field(ge=64, le=65_536)] = 256
     fetch_secrets: str = ""
