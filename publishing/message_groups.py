@@ -16,6 +16,9 @@ from publishing.publish_method import (
 #: Maximum number of requests that one process sends at the same time, of at most 4 MB each if they have
 #: several messages, so that an outage of Pub/Sub does not fill the memory.
 MAX_REQUESTS = 16
+#: Messages share a request only if none has more than this multiple of another one's time: it ends at the
+#: earliest deadline, and the last attempt to send a message again may have some milliseconds left.
+MAX_TIME_RATIO = 2
 
 
 class _Group:
@@ -38,8 +41,12 @@ class _Group:
         self.ids = list[str]()
         self.error: Exception | None = None
 
-    def has_place_for(self, message: EncodedMessage) -> bool:
-        return len(self.messages) < MAX_REQUEST_MESSAGES and self.size + message.size <= MAX_REQUEST_BYTES
+    def has_place_for(self, message: EncodedMessage, deadline: float) -> bool:
+        if len(self.messages) == MAX_REQUEST_MESSAGES or self.size + message.size > MAX_REQUEST_BYTES:
+            return False
+        now = time.monotonic()
+        shorter, longer = sorted((self.deadline - now, deadline - now))
+        return longer <= MAX_TIME_RATIO * shorter
 
     def add(self, message: EncodedMessage, deadline: float) -> None:
         self.messages.append(message)
@@ -95,7 +102,7 @@ class MessageGroups:
             return self._request(_Group(message, deadline))[0]
         with self._lock:
             group = self._collecting
-            if joins := group is not None and group.has_place_for(message):
+            if joins := group is not None and group.has_place_for(message, deadline):
                 group.add(message, deadline)
             else:
                 group = self._collecting = _Group(message, deadline)

@@ -90,6 +90,25 @@ def test_a_request_that_hangs_delays_no_others(server: PublishServer) -> None:
     publisher.close()
 
 
+@pytest.mark.parametrize(("first", "second"), [(MAX_WAIT_SECONDS, 0.0), (0.05, MAX_WAIT_SECONDS)])
+def test_a_message_with_little_time_does_not_end_the_request_of_another(
+    server: PublishServer, first: float, second: float
+) -> None:
+    """A message is confirmed although one that is published together with it has nearly no time left."""
+    publisher = make_publisher(batch_seconds=0.3).for_topic("jobs", retries=False)
+    publisher.publish(Message(b"before", {}))
+    groups = publisher._groups  # noqa: SLF001 - what the sender collects
+    with ThreadPoolExecutor() as pool:
+        results = [pool.submit(publisher.publish, Message(b"first", {}), first)]
+        wait_until(lambda: groups._collecting is not None or results[0].done())  # noqa: SLF001 - as above
+        results.append(pool.submit(publisher.publish, Message(b"second", {}), second))
+        failures = [result.exception(MAX_WAIT_SECONDS) for result in results]
+    assert [type(failure) for failure in failures].count(PublishUnconfirmed) == 1
+    confirmed = results[0 if first > second else 1].result()
+    assert server.confirmed[confirmed] == (b"first" if first > second else b"second")
+    publisher.close()
+
+
 def test_a_request_has_one_ordering_key(server: PublishServer) -> None:
     """Messages with different ordering keys, or none, are in different requests; Pub/Sub refuses others."""
     publisher = make_publisher(batch_seconds=0.01)
