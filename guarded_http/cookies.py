@@ -21,7 +21,7 @@ class _Policy(DefaultCookiePolicy):
     """Accepts cookies up to the maximums, and otherwise as browsers do."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(strict_domain=True)  # no cookies for all sites below a domain like co.uk
         self.count = 0
         self.characters = 0
 

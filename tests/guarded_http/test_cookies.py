@@ -36,3 +36,12 @@ def test_unreadable_lifetime_is_ignored(attribute: str) -> None:
 def test_expired_cookie_is_not_sent(attribute: str) -> None:
     """A lifetime that is over deletes the cookie, as in browsers."""
     assert kept(["a=1", "b=2"], [f"a=; {attribute}"]) == "b=2"
+
+
+def test_cookie_for_all_sites_of_a_country_is_not_kept() -> None:
+    """A cookie for a domain like co.uk, below which everybody registers names, is sent to no site."""
+    cookies = FetchCookies()
+    fields = {"set-cookie": ["a=1; Domain=co.uk", "b=2; Domain=shop.co.uk"]}
+    cookies.take_from("http://shop.co.uk/", HeaderFields(fields))
+    assert cookies.header("http://bank.co.uk/") == ""
+    assert cookies.header("http://www.shop.co.uk/") == "b=2"
