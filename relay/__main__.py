@@ -57,7 +57,8 @@ async def _serve(options: argparse.Namespace, retry: RetryPolicy) -> None:
             single_active=options.single_active,
         )
     )
-    broker = RabbitMq(options.broker_url, queues, options.window)
+    # Some messages wait here, so that the next one need not be fetched first when a push was answered.
+    broker = RabbitMq(options.broker_url, queues, prefetch=2 * options.window)
     tokens = Tokens(options.key_directory, Clock())
     deliveries = Deliveries(
         broker,

@@ -11,7 +11,7 @@ from contract.topology import DISPATCH_SUBSCRIPTION, DISPATCH_TOPIC, JOBS_TOPIC,
 
 #: The subscriptions that a relay can deliver, and their topics.
 TOPICS = {PUSH_SUBSCRIPTION: JOBS_TOPIC, DISPATCH_SUBSCRIPTION: DISPATCH_TOPIC}
-MAX_WINDOW = 65_535  #: RabbitMQ's prefetch count is a number of 16 bits
+MAX_WINDOW = 32_767  #: twice as many messages are received, and RabbitMQ's prefetch count has 16 bits
 EXAMPLE = """
 BROKER_URL has the broker's URL, so that its password is not on the command line.
 

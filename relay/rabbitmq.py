@@ -31,10 +31,60 @@ RECONNECT_SECONDS = 1.0  #: pause before each further attempt to connect
 _log = logging.getLogger("relay")
 
 
-class _Receipt(NamedTuple):
-    """The channel that has received a message, and its number there."""
+class Acknowledgements:
+    """Acknowledges the messages of a channel, many with one frame.
 
-    channel: pika.channel.Channel
+    A frame for each message would cost a system call each. So those of one turn of the event loop are sent
+    together; a frame with `multiple` acknowledges all messages up to one.
+
+    Args:
+        channel: the channel.
+    """
+
+    def __init__(self, channel: pika.channel.Channel) -> None:
+        self.channel = channel
+        self._settled: dict[int, bool] = {}
+        self._is_due = False
+
+    def add(self, tag: int) -> None:
+        """Add a message that was received; `tag` is larger than those before."""
+        self._settled[tag] = False
+
+    def acknowledge(self, tag: int) -> None:
+        """Acknowledge a message in this turn of the event loop."""
+        self._settled[tag] = True
+        if not self._is_due:
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self.send)
+
+    def reject(self, tag: int) -> None:
+        """Return a message to its queue."""
+        del self._settled[tag]
+        self.channel.basic_nack(tag, requeue=True)
+
+    def send(self) -> None:
+        """Send what is due."""
+        self._is_due = False
+        if not self.channel.is_open:
+            return
+        last = 0
+        for tag, is_settled in self._settled.items():
+            if not is_settled:
+                break
+            last = tag
+        if last:
+            self.channel.basic_ack(last, multiple=True)
+        settled = [tag for tag, is_settled in self._settled.items() if is_settled]
+        for tag in settled:
+            del self._settled[tag]
+            if tag > last:
+                self.channel.basic_ack(tag)
+
+
+class _Receipt(NamedTuple):
+    """What acknowledges the messages of the channel that has received a message, and its number there."""
+
+    acknowledgements: Acknowledgements
     tag: int
 
 
@@ -57,6 +107,7 @@ class RabbitMq:
         self._take: Callable[[Received], None]
         self._connection: AsyncioConnection | None = None
         self._channel: pika.channel.Channel | None = None
+        self._acknowledgements: Acknowledgements
         self._confirms = Confirms()
         self._tag = ""
         self._is_closed = False
@@ -86,6 +137,8 @@ class RabbitMq:
         connection = self._connection
         if connection is None or connection.is_closed:
             return
+        if self._channel is not None:
+            self._acknowledgements.send()
         closed = asyncio.Event()
         connection.add_on_close_callback(lambda *_: closed.set())
         if connection.is_open:
@@ -94,14 +147,13 @@ class RabbitMq:
 
     def holds(self, received: Received) -> bool:
         """See `Broker.holds`."""
-        channel: pika.channel.Channel = cast("_Receipt", received.receipt).channel
-        return bool(channel.is_open)
+        return bool(cast("_Receipt", received.receipt).acknowledgements.channel.is_open)
 
     def acknowledge(self, received: Received) -> None:
         """See `Broker.acknowledge`."""
-        channel, tag = cast("_Receipt", received.receipt)
-        if channel.is_open:
-            channel.basic_ack(tag)
+        acknowledgements, tag = cast("_Receipt", received.receipt)
+        if acknowledgements.channel.is_open:
+            acknowledgements.acknowledge(tag)
         else:
             _log.warning("acknowledgement_lost message_id=%s: it is delivered again", received.message_id)
 
@@ -130,7 +182,8 @@ class RabbitMq:
     async def _publish_and_acknowledge(
         self, receipt: _Receipt, exchange: str, queue: str, body: bytes, properties: pika.BasicProperties
     ) -> None:
-        channel, tag = receipt
+        acknowledgements, tag = receipt
+        channel = acknowledgements.channel
         if not channel.is_open:
             return  # the message has returned to its queue
         confirmed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -142,10 +195,9 @@ class RabbitMq:
             where = exchange or queue
             _log.error("message_not_moved message_id=%s to=%s: %s", properties.message_id, where, error)
             if channel.is_open:
-                channel.basic_nack(tag, requeue=True)
+                acknowledgements.reject(tag)
         else:
-            if channel.is_open:
-                channel.basic_ack(tag)
+            acknowledgements.acknowledge(tag)
 
     def _connect(self) -> None:
         if not self._is_closed:
@@ -167,6 +219,7 @@ class RabbitMq:
         channel.basic_qos(prefetch_count=self._prefetch)
         self._tag = channel.basic_consume(self._queue, self._on_message, callback=self._on_consuming)
         self._channel = channel
+        self._acknowledgements = Acknowledgements(channel)
 
     def _on_consuming(self, _: pika.frame.Method) -> None:
         _log.info("relay_receives queue=%s broker=%s", self._queue, self._address)
@@ -175,12 +228,13 @@ class RabbitMq:
 
     def _on_message(
         self,
-        channel: pika.channel.Channel,
+        _: pika.channel.Channel,
         method: pika.spec.Basic.Deliver,
         properties: pika.BasicProperties,
         body: bytes,
     ) -> None:
-        receipt = _Receipt(channel, method.delivery_tag)
+        receipt = _Receipt(self._acknowledgements, method.delivery_tag)
+        self._acknowledgements.add(method.delivery_tag)
         try:
             stored = wire.read(body, properties)
         except wire.ForeignMessage as error:

@@ -18,7 +18,7 @@ ENDPOINT = ("--endpoint", "http://127.0.0.1:1/")
         (URL, ("--endpoint", "127.0.0.1:8080"), "is not a URL"),
         (URL, ("--endpoint", "http://host/ HTTP/1.1"), "is not a URL"),
         (URL, ("--endpoint", "http://host:99999/"), "is not a URL"),
-        (URL, (*ENDPOINT, "--window", "0"), "is not a whole number 1–65535"),
+        (URL, (*ENDPOINT, "--window", "0"), "is not a whole number 1–32767"),
         (URL, (*ENDPOINT, "--max-attempts", "101"), "is not a whole number 1–100"),
         (URL, (*ENDPOINT, "--min-backoff", "20", "--max-backoff", "10"), "--max-backoff must not be less"),
         (URL, (*ENDPOINT, "--audience", "worker"), "must be given together"),
