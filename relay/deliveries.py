@@ -28,6 +28,7 @@ from relay.push_request import AnswerConnection, AnswerEndpoint, body_of
 DELIVERY_COUNT = "CloudPubSubDeadLetterSourceDeliveryCount"
 SOURCE_SUBSCRIPTION = "CloudPubSubDeadLetterSourceSubscription"
 PUBLISH_TIME = "CloudPubSubDeadLetterSourceTopicPublishTime"
+RELEASE_SECONDS = 5.0  #: time limit for the release of the messages whose pushes were ended at a stop
 CHECKS_PER_DEADLINE = 20  #: how often in an ack deadline the open pushes are checked for theirs
 
 _log = logging.getLogger("relay")
@@ -131,7 +132,9 @@ class Deliveries:
         for _, connection in list(self._open.values()):
             connection.abort("the relay stops")
         if self._senders:
-            await asyncio.wait(self._senders)
+            await asyncio.wait(self._senders, timeout=RELEASE_SECONDS)
+        for sender in list(self._senders):
+            sender.cancel()  # it still connects; its message returns when the broker's connection ends
         self._endpoint.close()
 
     def _wake(self) -> None:

@@ -40,7 +40,7 @@ class BrokerUnderTest(Protocol):
         """Return the dead letters, and remove them."""
 
     def is_empty(self) -> bool:
-        """Return whether no job is in any queue, be it delivered or not."""
+        """Return whether no job waits in a queue; jobs that a relay has received need not count."""
 
     def kill(self) -> None:
         """Kill it with SIGKILL."""
@@ -90,7 +90,6 @@ class RabbitMqUnderTest:
 
     def is_empty(self) -> bool:
         """See `BrokerUnderTest.is_empty`."""
-        # A count leaves out the messages that a relay has received; without consumers there are none.
         with self._server.channel() as channel:
             queues = [name for name in self._server.queues if name.startswith("scrape-jobs-push")]
             return not any(channel.queue_declare(name, passive=True).method.message_count for name in queues)

@@ -172,7 +172,7 @@ def test_a_killed_broker_loses_no_message(
     endpoint.answer = succeed_after(killed, lambda push: int(push.data) >= 10)
     for number in range(20):
         publish(str(number))
-    with relay():
+    with relay() as running:
         wait_until(lambda: any(int(push.data) >= 10 for push in list(endpoint.pushes)))
         broker.kill()
         killed.set()
@@ -180,6 +180,8 @@ def test_a_killed_broker_loses_no_message(
         publish("20")
         wait_until(lambda: {push.data for push in list(endpoint.answered)} == set(map(str, range(21))))
         wait_until(broker.is_empty)
+        running.terminate()
+    assert broker.is_empty()
     assert broker.dead_letters() == []
 
 
@@ -199,7 +201,8 @@ def test_a_message_that_is_delivered_twice_has_the_same_id(
         wait_until(lambda: "acknowledgement_lost" in running.output())
         broker.start()
         wait_until(lambda: len(endpoint.answered) == 2)
-        wait_until(broker.is_empty)
+        running.terminate()
+    assert broker.is_empty()
     assert len({push.message_id for push in endpoint.pushes}) == 1
 
 
