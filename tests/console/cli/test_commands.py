@@ -33,6 +33,7 @@ COMMANDS = [
     "logs",
     "demo",
     "console",
+    "relay",
     "plan",
     "dispatch",
     "wait",
