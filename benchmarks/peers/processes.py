@@ -99,10 +99,15 @@ class Launcher:
     Args:
         data: directory of the logs.
         watcher: ends the processes if this process is killed.
+
+    Attributes:
+        data: see above.
+        server: the process of the broker or database, if the system has one.
     """
 
     def __init__(self, data: Path, watcher: ProcessWatcher) -> None:
         self.data = data
+        self.server: subprocess.Popen[str] | None = None
         self._watcher = watcher
         self._processes: list[subprocess.Popen[str]] = []
         self._ended = set[int]()
@@ -133,11 +138,6 @@ class Launcher:
         self._processes.append(process)
         self._starts[process.pid] = lambda: self.start(command, environment, user=user)
         return process
-
-    @property
-    def first(self) -> subprocess.Popen[str]:
-        """The process that was started first: the server, if the system has one."""
-        return self._processes[0]
 
     def kill(self, process: subprocess.Popen[str]) -> None:
         """Kill a process and all below it with SIGKILL."""

@@ -177,6 +177,7 @@ class Peer(Running):
         self._workers = [self._launcher.restart(worker) for worker in self._workers]
 
     def kill_broker(self) -> None:
-        """Kill the server, which was started first, and start it again."""
-        self._launcher.kill(self._launcher.first)
-        self._launcher.restart(self._launcher.first)
+        """Kill the server, and start it again."""
+        assert self._launcher.server, "the system has a server"
+        self._launcher.kill(self._launcher.server)
+        self._launcher.server = self._launcher.restart(self._launcher.server)

@@ -46,7 +46,7 @@ class RabbitMqNode:
 
     Attributes:
         port: the port of AMQP 0-9-1.
-        epmd_port: the port of Erlang's port mapper, which the node starts as a daemon if it does not run.
+        epmd_port: the port of Erlang's port mapper.
         environment: the environment variables of `RABBITMQ`.
     """
 
@@ -92,10 +92,20 @@ def rabbitmq_node(data: Path, *plugins: str) -> RabbitMqNode:
     return RabbitMqNode(port, epmd_port, environment)
 
 
+def start_rabbitmq(launcher: Launcher, node: RabbitMqNode) -> subprocess.Popen[str]:
+    """Start a node and Erlang's port mapper; return the node's process."""
+    # Started like this, the port mapper is no daemon, and ends with the launcher.
+    launcher.start(["epmd", "-port", str(node.epmd_port), "-address", "127.0.0.1"], {})
+    # Its protocol: the request NAMES_REQ, and the mapper's own port as the beginning of the answer.
+    _await_answer(launcher, node.epmd_port, b"\x00\x01n", node.epmd_port.to_bytes(4))
+    process = launcher.start([str(RABBITMQ)], node.environment)
+    node.wait(launcher)
+    return process
+
+
 def _rabbitmq(launcher: Launcher) -> str:
     node = rabbitmq_node(launcher.data / "rabbitmq")
-    launcher.start([str(RABBITMQ)], node.environment)
-    node.wait(launcher)
+    launcher.server = start_rabbitmq(launcher, node)
     return node.url
 
 
@@ -103,7 +113,9 @@ def _redis(launcher: Launcher) -> str:
     data = launcher.data / "redis"
     data.mkdir()
     port = free_port()
-    launcher.start(["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(data)], {})
+    launcher.server = launcher.start(
+        ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(data)], {}
+    )
     _await_answer(launcher, port, b"PING\r\n", b"+PONG")
     return f"redis://127.0.0.1:{port}/0"
 
@@ -135,7 +147,7 @@ def _postgresql(launcher: Launcher) -> str:
         "-k",
         "",
     ]
-    launcher.start(command, {}, user=user)
+    launcher.server = launcher.start(command, {}, user=user)
     # An SSLRequest, which a server without certificates answers with "N".
     _await_answer(launcher, port, b"\x00\x00\x00\x08\x04\xd2\x16\x2f", b"N")
     return f"postgresql://peers@127.0.0.1:{port}/postgres"
@@ -145,7 +157,7 @@ def _emulator(launcher: Launcher) -> str:
     host, data = f"127.0.0.1:{free_port()}", launcher.data / "emulator"
     data.mkdir()
     command = ["gcloud", "beta", "emulators", "pubsub", "start", f"--host-port={host}"]
-    launcher.start([*command, f"--data-dir={data}"], {})
+    launcher.server = launcher.start([*command, f"--data-dir={data}"], {})
     _await_answer(launcher, int(host.rpartition(":")[2]), b"GET / HTTP/1.0\r\n\r\n", b"HTTP/1.")
     return host
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pika
 
 from benchmarks.peers.processes import Launcher
-from benchmarks.peers.servers import RABBITMQ, SERVERS, RabbitMqNode, rabbitmq_node
+from benchmarks.peers.servers import RABBITMQ, SERVERS, RabbitMqNode, rabbitmq_node, start_rabbitmq
 from console.stack.process import ProcessWatcher
 from tests.servers.requirements import skip_or_fail
 from tests.servers.waiting import wait_until
@@ -82,11 +82,6 @@ def running_rabbitmq(directory: Path) -> Iterator[RabbitMqServer]:
         skip_or_fail(f"RabbitMQ is not installed: {SERVERS['rabbitmq'].installation}")
     node = rabbitmq_node(directory / "rabbitmq", PLUGIN)
     with ProcessWatcher() as watcher, Launcher(directory, watcher) as launcher:
-        # Started like this, Erlang's port mapper is no daemon, and ends with the launcher.
-        epmd = ["epmd", "-port", str(node.epmd_port), "-address", "127.0.0.1"]
-        launcher.start(epmd, dict(os.environ))
-        process = launcher.start([str(RABBITMQ)], node.environment)
-        server = RabbitMqServer(node, launcher, process)
-        node.wait(launcher)
+        server = RabbitMqServer(node, launcher, start_rabbitmq(launcher, node))
         wait_until(server._accepts_clients, "RabbitMQ accepts clients")  # noqa: SLF001 - the same module
         yield server
