@@ -73,7 +73,7 @@ class PubsubClient:
         until = time.monotonic() + self.timeout
         while len(found) < count and time.monotonic() < until:
             response = self.subscriber.pull(
-                subscription=subscription, max_messages=count, timeout=self.timeout
+                subscription=subscription, max_messages=count - len(found), timeout=self.timeout
             )
             found += response.received_messages
         assert len(found) == count, f"{len(found)} messages instead of {count}"

@@ -18,6 +18,7 @@ NOT_SET_BY_TERRAFORM = {
     "K_SERVICE": "Cloud Run sets it",
     "K_REVISION": "Cloud Run sets it",
     "PUBSUB_EMULATOR_HOST": "only used on laptops",
+    "BROKER_URL": "this stack's broker is Pub/Sub",
     "SHARD_URLS": "a request with the default number takes less than SHARD_SECONDS",
     "DNS_SERVERS": "Cloud Run's /etc/resolv.conf names its servers",
     "STORAGE_EMULATOR_HOST": "only used on laptops and in tests",

@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from contract.job import Job
-from publishing.publisher import MAX_CHUNK_MESSAGES
+from publishing.publisher import FIRST_CHUNK_MESSAGES, MAX_CHUNK_MESSAGES
 from tests.servers.dispatcher_process import running_dispatcher
 from tests.servers.pubsub_client import running_localpubsub
 from tests.servers.site import PendingRequest, Site, http
@@ -34,7 +34,7 @@ def test_dispatcher_that_is_killed_makes_the_same_jobs_again(site: Site) -> None
         # Given a dispatcher that has published the first jobs, and waits for the rest of the file
         with running_dispatcher(pubsub.server.host, SITEMAP_BUDGET_SECONDS="600") as dispatcher:
             response = executor.submit(dispatcher.dispatch, sources, run_id="run")
-            first = {Job.decode(each.message.data).job_id for each in pubsub.pull(subscription, 100)}
+            first = {Job.decode(each.message.data).job_id for each in pubsub.pull(subscription, FIRST_CHUNK_MESSAGES)}
             # When it is killed, and the request is repeated with another one
             dispatcher.kill()
             with pytest.raises(requests.RequestException):
