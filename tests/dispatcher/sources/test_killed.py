@@ -34,7 +34,10 @@ def test_dispatcher_that_is_killed_makes_the_same_jobs_again(site: Site) -> None
         # Given a dispatcher that has published the first jobs, and waits for the rest of the file
         with running_dispatcher(pubsub.server.host, SITEMAP_BUDGET_SECONDS="600") as dispatcher:
             response = executor.submit(dispatcher.dispatch, sources, run_id="run")
-            first = {Job.decode(each.message.data).job_id for each in pubsub.pull(subscription, FIRST_CHUNK_MESSAGES)}
+            first = {
+                Job.decode(each.message.data).job_id
+                for each in pubsub.pull(subscription, FIRST_CHUNK_MESSAGES)
+            }
             # When it is killed, and the request is repeated with another one
             dispatcher.kill()
             with pytest.raises(requests.RequestException):
