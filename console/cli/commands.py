@@ -13,7 +13,6 @@ from console.cli.dead_letter_commands import dead_app
 from console.cli.dispatch_commands import dispatch_crawl, plan, wait
 from console.cli.init_command import init
 from console.cli.recipe_commands import recipe_app
-from console.cli.relay_command import relay
 from console.cli.report_commands import job, reasons, runs
 from console.cli.results_command import results
 from console.cli.run_report_command import report
@@ -53,7 +52,6 @@ app.command()(down)
 app.command()(logs)
 app.command()(demo)
 app.command()(console)
-app.command(context_settings={"ignore_unknown_options": True})(relay)
 app.command()(plan)
 app.command("dispatch")(dispatch_crawl)
 app.command()(wait)

@@ -51,7 +51,7 @@ def describe_failure(address: BrokerAddress, error: BaseException) -> str:
         return f"the server at {address} does not speak AMQP 0-9-1; BROKER_URL must name RabbitMQ's AMQP port"
     if isinstance(cause, ssl.SSLError):
         return f"RabbitMQ at {address}: TLS failed: {cause}"
-    return f"RabbitMQ at {address} cannot be reached: {str(cause) or 'no connection could be opened'}"
+    return f"RabbitMQ at {address} cannot be reached: {str(cause) or type(cause).__name__}"
 
 
 def _remedy(code: int, text: str) -> str:

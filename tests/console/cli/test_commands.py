@@ -33,7 +33,6 @@ COMMANDS = [
     "logs",
     "demo",
     "console",
-    "relay",
     "plan",
     "dispatch",
     "wait",
