@@ -11,14 +11,13 @@ from contract.outcome import Reason
 from publishing.chunk import send_chunk
 from publishing.message_groups import MAX_REQUESTS, MessageGroups
 from publishing.publish_method import EncodedMessage, NotSent, PublishMethod, SenderStopped
+from publishing.retries import send_with_retries
 
 MAX_CHUNK_MESSAGES = 5000  #: maximum number of messages in memory at the same time, even of a large crawl
 #: Number of messages that are sent first. Each following chunk has four times as many, so that the first jobs
 #: of a crawl are delivered while the others are made.
 FIRST_CHUNK_MESSAGES = 80
 MAX_CHUNK_BYTES = 64_000_000  #: maximum size of the data of these messages, if they are several
-MIN_RETRY_PAUSE_SECONDS = 0.1  #: pause before failed messages are sent again; it doubles with each retry
-MAX_RETRY_PAUSE_SECONDS = 2.0  #: longest pause between two retries
 
 
 class Message(NamedTuple):
@@ -153,20 +152,13 @@ class PubSubPublisher:
 
     def _publish_chunk(self, chunk: list[Message], deadline: float) -> list[PublishUnconfirmed | str]:
         """Send the messages; until `deadline`, send those again that failed with a transient error."""
-        results = self._send(chunk, deadline)
-        pause = MIN_RETRY_PAUSE_SECONDS
-        while self._retries and time.monotonic() + pause < deadline:
-            failed = [
-                index for index, result in enumerate(results) if isinstance(result, self._transient_errors)
-            ]
-            if not failed:
-                break
-            time.sleep(pause)
-            pause = min(2 * pause, MAX_RETRY_PAUSE_SECONDS)
-            again = self._send([chunk[index] for index in failed], deadline)
-            for index, result in zip(failed, again, strict=True):
-                results[index] = result
+        results = send_with_retries(
+            lambda messages: self._send(messages, deadline), chunk, deadline, self._is_transient
+        )
         return [each if isinstance(each, str) else self._unconfirmed(each) for each in results]
+
+    def _is_transient(self, error: Exception) -> bool:
+        return self._retries and isinstance(error, self._transient_errors)
 
     def _send(self, messages: list[Message], deadline: float) -> list[Exception | str]:
         """Send each message once; return its id, or why it is not confirmed."""

@@ -10,10 +10,9 @@ from publishing.publisher import Message, PublishUnconfirmed
 from publishing.rabbitmq.confirms import NotConfirmed
 from publishing.rabbitmq.sender import Outgoing, Sender
 from publishing.rabbitmq.wire import new_message_id, write_properties
+from publishing.retries import send_with_retries
 
 MAX_UNCONFIRMED = 1000  #: maximum number of messages of a call that wait for their confirmation
-MIN_RETRY_PAUSE_SECONDS = 0.1  #: pause before failed messages are sent again; it doubles with each retry
-MAX_RETRY_PAUSE_SECONDS = 2.0  #: longest pause between two retries
 
 
 class RabbitMqPublisher:
@@ -75,34 +74,34 @@ class RabbitMqPublisher:
 
     def _publish(self, chunk: list[Message], deadline: float) -> list[PublishUnconfirmed | str]:
         """Send the messages; until `deadline`, send those again that failed with a transient error."""
-        pending = {index: (message, new_message_id()) for index, message in enumerate(chunk)}
-        results: dict[int, PublishUnconfirmed | str] = {}
-        pause = MIN_RETRY_PAUSE_SECONDS
-        while True:
-            sent = {
-                index: Outgoing(self._topic, message.data, write_properties(message, message_id))
-                for index, (message, message_id) in pending.items()
-            }
-            self._sender.send(sent.values())
-            results |= {index: self._result(outgoing, deadline) for index, outgoing in sent.items()}
-            pending = {index: each for index, each in pending.items() if _is_transient(results[index])}
-            if not pending or not self._retries or time.monotonic() + pause >= deadline:
-                return [results[index] for index in range(len(chunk))]
-            time.sleep(pause)
-            pause = min(2 * pause, MAX_RETRY_PAUSE_SECONDS)
+        numbered = [(message, new_message_id()) for message in chunk]
+        results = send_with_retries(
+            lambda messages: self._send(messages, deadline), numbered, deadline, self._is_transient
+        )
+        return [each if isinstance(each, str) else self._unconfirmed(each) for each in results]
 
-    def _result(self, outgoing: Outgoing, deadline: float) -> PublishUnconfirmed | str:
+    def _is_transient(self, error: Exception) -> bool:
+        return self._retries and isinstance(error, NotConfirmed) and error.is_transient
+
+    def _send(self, messages: list[tuple[Message, str]], deadline: float) -> list[Exception | str]:
+        """Send each message, with its id, once; return its id, or why it is not confirmed."""
+        sent = [
+            Outgoing(self._topic, message.data, write_properties(message, message_id))
+            for message, message_id in messages
+        ]
+        self._sender.send(sent)
+        return [self._result(outgoing, deadline) for outgoing in sent]
+
+    def _result(self, outgoing: Outgoing, deadline: float) -> Exception | str:
         try:
             return outgoing.confirmed.result(timeout=max(0.0, deadline - time.monotonic()))
         except TimeoutError:
             outgoing.confirmed.cancel()
-            return PublishUnconfirmed(self._topic, self._sender.trouble or "no response in time")
+            return TimeoutError(self._sender.trouble or "no response in time")
         except NotConfirmed as error:
-            unconfirmed = PublishUnconfirmed(self._topic, str(error))
-            unconfirmed.__cause__ = error
-            return unconfirmed
+            return error
 
-
-def _is_transient(result: PublishUnconfirmed | str) -> bool:
-    cause = None if isinstance(result, str) else result.__cause__
-    return isinstance(cause, NotConfirmed) and cause.is_transient
+    def _unconfirmed(self, error: Exception) -> PublishUnconfirmed:
+        unconfirmed = PublishUnconfirmed(self._topic, str(error))
+        unconfirmed.__cause__ = error
+        return unconfirmed

@@ -104,7 +104,7 @@ def test_messages_of_an_ordering_key_keep_their_order(
         server.respond = lambda request, cancelled: respond(course, request, cancelled)
         monkeypatch.setenv("PUBSUB_EMULATOR_HOST", server.host)
         monkeypatch.setattr("publishing.chunk.MAX_REQUEST_MESSAGES", 2)
-        monkeypatch.setattr("publishing.publisher.MIN_RETRY_PAUSE_SECONDS", 0.001)
+        monkeypatch.setattr("publishing.retries.MIN_RETRY_PAUSE_SECONDS", 0.001)
         publisher = PubSubPublisher("p", "jobs", timeout_seconds=MAX_WAIT_SECONDS, batch_seconds=0.0)
         messages = [Message(str(n).encode(), {}, key) for n, key in enumerate(ordering_keys)]
         results = list(publisher.publish_all(messages))
