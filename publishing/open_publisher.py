@@ -1,6 +1,6 @@
 """Makes the publisher of the broker that BROKER_URL names; no other code of the services knows the broker."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol, Self
 
 from contract.broker_url import broker_address
@@ -45,9 +45,20 @@ def open_publisher(
     if not broker_url:
         return PubSubPublisher(project, topic, timeout_seconds=timeout_seconds, batch_seconds=batch_seconds)
     scheme = broker_address(broker_url).scheme
+    import_publisher, extra = _PUBLISHERS[scheme]
     try:
-        from publishing.rabbitmq.publisher import RabbitMqPublisher  # noqa: PLC0415 - needs an extra package
-    except ImportError as error:
-        why = f"BROKER_URL={scheme}://… needs the package pika: pip install 'scrapeq[rabbitmq]'"
-        raise ImportError(why) from error
-    return RabbitMqPublisher(broker_url, topic, timeout_seconds=timeout_seconds)
+        publisher = import_publisher()
+    except ModuleNotFoundError as error:
+        install = f"pip install 'scrapeq[{extra}]'"
+        raise ImportError(f"BROKER_URL={scheme}://… needs the package {error.name}: {install}") from error
+    return publisher(broker_url, topic, timeout_seconds=timeout_seconds)
+
+
+def _rabbitmq() -> Callable[..., TopicPublisher]:
+    from publishing.rabbitmq.publisher import RabbitMqPublisher  # noqa: PLC0415 - needs an extra package
+
+    return RabbitMqPublisher
+
+
+#: For each scheme of BROKER_URL, what imports the publisher, and the extra of the package with its client.
+_PUBLISHERS = {"amqp": (_rabbitmq, "rabbitmq"), "amqps": (_rabbitmq, "rabbitmq")}

@@ -16,10 +16,10 @@ from localpubsub.push.window import PushWindow
 from relay.broker import CannotRelay
 from relay.deliveries import Deliveries, DeliveryPolicy
 from relay.http_app import make_app
-from relay.options import TOPICS, parse
+from relay.open_broker import broker_kind
+from relay.options import parse
 from relay.push_request import AnswerEndpoint
-from relay.rabbitmq import RabbitMq
-from relay.rabbitmq_topology import all_queues, create, subscription_queues
+from relay.subscriptions import Redelivery, all_subscriptions, pushed
 
 _log = logging.getLogger("relay")
 
@@ -30,35 +30,28 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     retry = RetryPolicy(options.min_backoff, options.max_backoff)
+    redelivery = Redelivery(retry, options.max_attempts, options.single_active)
     try:
         if options.create:
-            queues = list(all_queues(retry, options.max_attempts, single_active=options.single_active))
-            create(options.broker_url, queues)
-            print("relay: these queues exist:", *(queue.name for queue in queues))  # noqa: T201 - the result
+            queues = broker_kind(options.broker_url).create(options.broker_url, all_subscriptions(redelivery))
+            print("relay: these queues exist:", *queues)  # noqa: T201 - the result
             return 0
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            runner.run(_serve(options, retry))
+            runner.run(_serve(options, redelivery))
     except (CannotRelay, OSError) as error:
         print(f"relay: {error}", file=sys.stderr)  # noqa: T201 - a command prints its errors
         return 2
     return 0
 
 
-async def _serve(options: argparse.Namespace, retry: RetryPolicy) -> None:
+async def _serve(options: argparse.Namespace, redelivery: Redelivery) -> None:
     stop = asyncio.Event()
     for name in ("SIGINT", "SIGTERM"):
         on_signal(name, stop.set)
-    queues = list(
-        subscription_queues(
-            options.subscription,
-            TOPICS[options.subscription],
-            retry,
-            options.max_attempts,
-            single_active=options.single_active,
-        )
-    )
     # Some messages wait here, so that the next one need not be fetched first when a push was answered.
-    broker = RabbitMq(options.broker_url, queues, prefetch=2 * options.window)
+    broker = broker_kind(options.broker_url).open(
+        options.broker_url, pushed(redelivery)[options.subscription], 2 * options.window
+    )
     tokens = Tokens(options.key_directory, Clock())
     deliveries = Deliveries(
         broker,
@@ -69,7 +62,7 @@ async def _serve(options: argparse.Namespace, retry: RetryPolicy) -> None:
             subscription=f"projects/relay/subscriptions/{options.subscription}",
             ack_deadline=options.ack_deadline,
             max_attempts=options.max_attempts,
-            retry=retry,
+            retry=redelivery.retry,
             service_account=options.service_account,
             audience=options.audience,
         ),

@@ -7,10 +7,8 @@ from urllib.parse import urlsplit
 
 from contract.broker_url import broker_address
 from contract.faults import ConfidentialFault
-from contract.topology import DISPATCH_SUBSCRIPTION, DISPATCH_TOPIC, JOBS_TOPIC, PUSH_SUBSCRIPTION
+from contract.topology import DISPATCH_SUBSCRIPTION, PUSH_SUBSCRIPTION
 
-#: The subscriptions that a relay can deliver, and their topics.
-TOPICS = {PUSH_SUBSCRIPTION: JOBS_TOPIC, DISPATCH_SUBSCRIPTION: DISPATCH_TOPIC}
 MAX_WINDOW = 32_767  #: twice as many messages are received, and RabbitMQ's prefetch count has 16 bits
 EXAMPLE = """
 BROKER_URL has the broker's URL, so that its password is not on the command line.
@@ -53,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--endpoint", type=_endpoint, metavar="URL", help="URL of the worker")
     add(
         "--subscription",
-        choices=sorted(TOPICS),
+        choices=[DISPATCH_SUBSCRIPTION, PUSH_SUBSCRIPTION],
         default=PUSH_SUBSCRIPTION,
         help="which queue to deliver (default: %(default)s)",
     )

@@ -72,7 +72,7 @@ def test_scrapeq_depends_on_localpubsub_for_its_console(tmp_path: Path) -> None:
     lines = metadata(build_wheel("scrapeq", tmp_path)).get_all("Requires-Dist", [])
     assert "localpubsub>=0.2; extra == 'console'" in lines
     extras = {line.rpartition("extra == ")[2] for line in lines if line.startswith("localpubsub")}
-    assert extras == {"'console'", "'dev'", "'rabbitmq'"}
+    assert extras == {"'console'", "'dev'", "'rabbitmq'", "'redis'", "'sqs'"}
 
 
 def test_one_lock_has_the_dependencies_of_both(wheel: Path) -> None:

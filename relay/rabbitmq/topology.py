@@ -9,25 +9,18 @@
   one is always the next to return (https://www.rabbitmq.com/docs/ttl#per-message-ttl-caveats).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import pika
 from pika import exceptions
 
 from contract.broker_url import broker_address
-from contract.topology import (
-    DEAD_LETTER_SUBSCRIPTION,
-    DEAD_LETTER_TOPIC,
-    DISPATCH_SUBSCRIPTION,
-    DISPATCH_TOPIC,
-    JOBS_TOPIC,
-    LEDGER_SUBSCRIPTIONS,
-    PUSH_SUBSCRIPTION,
-)
+from contract.topology import DEAD_LETTER_TOPIC, DISPATCH_TOPIC, LEDGER_SUBSCRIPTIONS
 from localpubsub.backlog.retry_policy import RetryPolicy
 from publishing.rabbitmq.connection import connection_parameters, describe_failure
 from relay.broker import CannotRelay
+from relay.subscriptions import Subscription
 
 QUORUM: dict[str, object] = {"x-queue-type": "quorum"}
 #: At-least-once dead-lettering needs both of the other arguments; without it RabbitMQ moves messages at most
@@ -66,53 +59,39 @@ def retry_delays(retry: RetryPolicy, max_attempts: int) -> list[float]:
     return sorted({retry.delay(failures) for failures in range(1, max_attempts)})
 
 
-def subscription_queues(
-    subscription: str, topic: str, retry: RetryPolicy, max_attempts: int, *, single_active: bool = False
-) -> Iterator[Queue]:
-    """Yield the queue of a subscription that a relay delivers, and its retry queues.
-
-    Args:
-        subscription: the subscription's short name.
-        topic: its topic.
-        retry: seconds between two deliveries.
-        max_attempts: number of deliveries after which a message is dead-lettered.
-        single_active: whether only one relay at a time receives messages, so that it can keep their order.
-    """
+def queues_of(subscription: Subscription) -> Iterator[Queue]:
+    """Yield the queue of a subscription, and its retry queues."""
+    redelivery = subscription.redelivery
+    if redelivery is None:
+        yield Queue(subscription.name, QUORUM, subscription.topic, subscription.attribute)
+        return
     arguments: dict[str, object] = {
         **AT_LEAST_ONCE,
         "x-dead-letter-exchange": DEAD_LETTER_TOPIC,
         # The first delivery is not counted.
-        "x-delivery-limit": max_attempts - 1,
+        "x-delivery-limit": redelivery.max_attempts - 1,
     }
-    if single_active:
+    if redelivery.single_active:
         arguments["x-single-active-consumer"] = True
-    yield Queue(subscription, arguments, topic, "shard" if topic == DISPATCH_TOPIC else "")
-    for seconds in retry_delays(retry, max_attempts):
-        back = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": subscription}
+    yield Queue(subscription.name, arguments, subscription.topic, subscription.attribute)
+    for seconds in retry_delays(redelivery.retry, redelivery.max_attempts):
+        back = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": subscription.name}
         milliseconds = {"x-message-ttl": max(1, round(1000 * seconds))}
-        yield Queue(retry_queue(subscription, seconds), {**AT_LEAST_ONCE, **back, **milliseconds})
+        yield Queue(retry_queue(subscription.name, seconds), {**AT_LEAST_ONCE, **back, **milliseconds})
 
 
-def all_queues(retry: RetryPolicy, max_attempts: int, *, single_active: bool = False) -> Iterator[Queue]:
-    """Yield all queues; see `subscription_queues`."""
-    for subscription, topic in ((PUSH_SUBSCRIPTION, JOBS_TOPIC), (DISPATCH_SUBSCRIPTION, DISPATCH_TOPIC)):
-        yield from subscription_queues(subscription, topic, retry, max_attempts, single_active=single_active)
-    yield Queue(DEAD_LETTER_SUBSCRIPTION, QUORUM, DEAD_LETTER_TOPIC)
-    for topic, subscription in LEDGER_SUBSCRIPTIONS.items():
-        yield Queue(subscription, QUORUM, topic)
-
-
-def create(url: str, queues: list[Queue]) -> None:
-    """Declare exchanges, queues and bindings; those that exist are kept.
+def create(url: str, subscriptions: Iterable[Subscription]) -> list[str]:
+    """Declare exchanges, queues and bindings; those that exist are kept. Return the names of the queues.
 
     Raises:
         CannotRelay: if RabbitMQ refuses, for example because a queue exists with other arguments.
     """
     address = broker_address(url)
+    queues = [queue for subscription in subscriptions for queue in queues_of(subscription)]
     try:
         connection = pika.BlockingConnection(connection_parameters(url, "scrapeq relay --create"))
         channel = connection.channel()
-        for topic in [*LEDGER_SUBSCRIPTIONS]:
+        for topic in LEDGER_SUBSCRIPTIONS:
             kind = "headers" if topic == DISPATCH_TOPIC else "fanout"
             channel.exchange_declare(topic, kind, durable=True)
         for queue in queues:
@@ -124,6 +103,7 @@ def create(url: str, queues: list[Queue]) -> None:
         connection.close()
     except exceptions.AMQPError as error:
         raise CannotRelay(describe_failure(address, error)) from None
+    return [queue.name for queue in queues]
 
 
 def check(url: str, queues: list[Queue]) -> None:

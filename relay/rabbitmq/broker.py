@@ -24,7 +24,8 @@ from publishing.rabbitmq import wire
 from publishing.rabbitmq.confirms import Confirms, NotConfirmed
 from publishing.rabbitmq.connection import connection_parameters, describe_failure
 from relay.broker import CannotRelay, Received
-from relay.rabbitmq_topology import Queue, check, retry_queue
+from relay.rabbitmq.topology import check, queues_of, retry_queue
+from relay.subscriptions import Subscription
 
 RECONNECT_SECONDS = 1.0  #: pause before each further attempt to connect
 
@@ -93,16 +94,16 @@ class RabbitMq:
 
     Args:
         url: BROKER_URL.
-        queues: the queue, and its retry queues after it.
+        subscription: the subscription.
         prefetch: maximum number of messages that were received and are not settled.
     """
 
-    def __init__(self, url: str, queues: list[Queue], prefetch: int) -> None:
+    def __init__(self, url: str, subscription: Subscription, prefetch: int) -> None:
         self._url = url
-        self._parameters = connection_parameters(url, f"scrapeq relay {queues[0].name}")
+        self._parameters = connection_parameters(url, f"scrapeq relay {subscription.name}")
         self._address = broker_address(url)
-        self._queues = queues
-        self._queue = queues[0].name
+        self._queues = list(queues_of(subscription))
+        self._queue = subscription.name
         self._prefetch = prefetch
         self._take: Callable[[Received], None]
         self._connection: AsyncioConnection | None = None

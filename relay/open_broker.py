@@ -1,0 +1,49 @@
+"""Makes the broker that BROKER_URL names, and creates its queues; the rest of the relay knows no broker."""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from contract.broker_url import broker_address
+from relay.broker import Broker, CannotRelay
+from relay.subscriptions import Subscription
+
+
+class BrokerKind(NamedTuple):
+    """What the relay needs of a broker.
+
+    Attributes:
+        open: returns a connection to a subscription, which is not yet open. Its arguments are BROKER_URL,
+            the subscription, and the maximum number of messages that were received and are not settled.
+        create: creates topics and queues, and keeps those that exist; returns the names of the queues. It
+            raises `relay.broker.CannotRelay` if the broker refuses.
+    """
+
+    open: Callable[[str, Subscription, int], Broker]
+    create: Callable[[str, Iterable[Subscription]], list[str]]
+
+
+def _rabbitmq() -> BrokerKind:
+    from relay.rabbitmq.broker import RabbitMq  # noqa: PLC0415 - needs an extra package
+    from relay.rabbitmq.topology import create  # noqa: PLC0415 - needs an extra package
+
+    return BrokerKind(RabbitMq, create)
+
+
+#: For each scheme of BROKER_URL, what imports the broker, and the extra of the package with its client.
+BROKERS = {"amqp": (_rabbitmq, "rabbitmq"), "amqps": (_rabbitmq, "rabbitmq")}
+
+
+def broker_kind(broker_url: str) -> BrokerKind:
+    """Return the broker that a URL names.
+
+    Raises:
+        ConfidentialFault: if the URL is invalid.
+        CannotRelay: if the broker's client is not installed.
+    """
+    scheme = broker_address(broker_url).scheme
+    import_broker, extra = BROKERS[scheme]
+    try:
+        return import_broker()
+    except ModuleNotFoundError as error:
+        install = f"pip install 'scrapeq[{extra}]'"
+        raise CannotRelay(f"BROKER_URL={scheme}://… needs the package {error.name}: {install}") from None

@@ -1,0 +1,1 @@
+"""RabbitMQ: receives and settles messages, and declares the queues."""
