@@ -7,6 +7,7 @@ import re
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import AnyHttpUrl, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contract.broker_url import broker_address
@@ -31,8 +32,8 @@ class ServiceSettings(BaseSettings):
     """The settings of every service. A field's name in capitals is its environment variable.
 
     Attributes:
-        google_cloud_project: the project of the topics.
         broker_url: URL of the broker that carries the messages instead of Pub/Sub; it may contain a password.
+        google_cloud_project: the project of the topics; required on Pub/Sub.
         pubsub_emulator_host: host:port of a local Pub/Sub; google-cloud-pubsub also reads this variable.
         host: the address to listen on.
         port: the port to listen on. Cloud Run sets it.
@@ -54,8 +55,8 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
-    google_cloud_project: Annotated[str, Field(min_length=1)]
     broker_url: Annotated[str, Field(repr=False)] = ""
+    google_cloud_project: Annotated[str, Field(validate_default=True)] = ""
     pubsub_emulator_host: str = ""
     host: str = "0.0.0.0"  # noqa: S104 - Cloud Run requires that a service listens on all addresses
     port: Annotated[int, Field(ge=1, le=65535)] = 8080
@@ -70,6 +71,20 @@ class ServiceSettings(BaseSettings):
 
     # These validators belong to fields, so that all faults are reported together: pydantic calls the
     # validators of the whole model only if no field has a fault.
+    @field_validator("broker_url")
+    @classmethod
+    def _broker_is_known(cls, value: str) -> str:
+        if value:
+            broker_address(value)
+        return value
+
+    @field_validator("google_cloud_project")
+    @classmethod
+    def _pubsub_needs_a_project(cls, value: str, info: ValidationInfo) -> str:
+        if not value and info.data.get("broker_url") == "":  # it is missing if it has a fault of its own
+            raise PydanticCustomError("missing", "missing")
+        return value
+
     @field_validator("user_agent")
     @classmethod
     def _user_agent_has_product_and_contact(cls, value: str, info: ValidationInfo) -> str:
@@ -89,13 +104,6 @@ class ServiceSettings(BaseSettings):
         for name in filter(None, map(str.strip, value.split(","))):
             if not _HOST_NAME.fullmatch(name):
                 raise ValueError(f"{name!r} is not a host name: write it without scheme and port, or *")
-        return value
-
-    @field_validator("broker_url")
-    @classmethod
-    def _broker_is_known(cls, value: str) -> str:
-        if value:
-            broker_address(value)
         return value
 
     @field_validator("fetch_allow_networks")

@@ -29,7 +29,6 @@ def worker(broker_url: str, certs_port: int, log: Path) -> Iterator[str]:
     """Run a worker that publishes to a broker and takes only pushes with a token; yield its URL."""
     port = free_port()
     variables = environment(
-        GOOGLE_CLOUD_PROJECT="p",
         BROKER_URL=broker_url,
         PUSH_AUDIENCE=AUDIENCE,
         PUSH_SERVICE_ACCOUNT=ACCOUNT,

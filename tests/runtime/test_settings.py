@@ -18,6 +18,7 @@ class ExampleSettings(ServiceSettings):
 def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (
         "GOOGLE_CLOUD_PROJECT",
+        "BROKER_URL",
         "PORT",
         "HOST",
         "K_SERVICE",
@@ -57,6 +58,18 @@ def test_a_value_outside_its_limits_is_a_fault(
     monkeypatch.setenv(name, value)
     with pytest.raises(BadSettings, match=f"^{name}: "):
         load(ExampleSettings)
+
+
+@pytest.mark.parametrize("url", ["amqp://host/", "amqps://user:secret@host/"])
+def test_another_broker_needs_no_project(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """GOOGLE_CLOUD_PROJECT is required only on Pub/Sub; an invalid BROKER_URL is one fault, and not two."""
+    monkeypatch.setenv("BROKER_URL", url)
+    assert load(ExampleSettings).google_cloud_project == ""
+    monkeypatch.setenv("BROKER_URL", "nonsense")
+    with pytest.raises(BadSettings) as caught:
+        load(ExampleSettings)
+    assert str(caught.value).startswith("BROKER_URL: ")
+    assert "GOOGLE_CLOUD_PROJECT" not in str(caught.value)
 
 
 def test_an_unset_variable_has_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
