@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field, ValidationInfo, field_validator
 
 from contract.topology import JOBS_TOPIC
+from publishing.open_publisher import check_broker
 from runtime.settings import PushSettings
 
 #: Threads that never receive bodies, so that slow bodies cannot occupy all: /healthz always has a thread.
@@ -42,8 +43,13 @@ class DispatcherSettings(PushSettings):
     urls_file_max_bytes: Annotated[int, Field(ge=1024)] = 512 * 1024 * 1024
     storage_emulator_host: Annotated[str, Field(pattern=r"^(https?://[^/\s]+)?$")] = ""
 
-    # This validator belongs to a field, so that all faults are reported together: pydantic calls the
+    # These validators belong to fields, so that all faults are reported together: pydantic calls the
     # validators of the whole model only if no field has a fault.
+    @field_validator("broker_url")
+    @classmethod
+    def _broker_can_be_used(cls, value: str) -> str:
+        return check_broker(value)
+
     @field_validator("push_service_account")
     @classmethod
     def _authentication_is_complete_or_absent(cls, value: str, info: ValidationInfo) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol, Self
 
 from contract.broker_url import broker_address
+from contract.faults import ConfidentialFault
 from publishing.publisher import Publisher, PubSubPublisher
 
 
@@ -44,14 +45,34 @@ def open_publisher(
     """
     if not broker_url:
         return PubSubPublisher(project, topic, timeout_seconds=timeout_seconds, batch_seconds=batch_seconds)
+    return _import_publisher(broker_url)(broker_url, topic, timeout_seconds=timeout_seconds)
+
+
+def check_broker(broker_url: str) -> str:
+    """Check that a publisher can be made for a URL; return the URL. Nothing connects to the broker.
+
+    Raises:
+        ConfidentialFault: if the URL is invalid or names a file that cannot be used, or if the package that
+            the broker needs is not installed.
+    """
+    if broker_url:
+        try:
+            _import_publisher(broker_url)
+        except ImportError as error:
+            raise ConfidentialFault(str(error)) from error
+        if check := _CHECKS.get(broker_address(broker_url).scheme):
+            check(broker_url)
+    return broker_url
+
+
+def _import_publisher(broker_url: str) -> Callable[..., TopicPublisher]:
     scheme = broker_address(broker_url).scheme
     import_publisher, extra = _PUBLISHERS[scheme]
     try:
-        publisher = import_publisher()
+        return import_publisher()
     except ModuleNotFoundError as error:
         install = f"pip install 'scrapeq[{extra}]'"
         raise ImportError(f"BROKER_URL={scheme}://… needs the package {error.name}: {install}") from error
-    return publisher(broker_url, topic, timeout_seconds=timeout_seconds)
 
 
 def _rabbitmq() -> Callable[..., TopicPublisher]:
@@ -60,5 +81,15 @@ def _rabbitmq() -> Callable[..., TopicPublisher]:
     return RabbitMqPublisher
 
 
+def _check_rabbitmq(broker_url: str) -> None:
+    from publishing.rabbitmq.connection import (  # noqa: PLC0415 - needs an extra package
+        connection_parameters,
+    )
+
+    connection_parameters(broker_url, "")
+
+
 #: For each scheme of BROKER_URL, what imports the publisher, and the extra of the package with its client.
 _PUBLISHERS = {"amqp": (_rabbitmq, "rabbitmq"), "amqps": (_rabbitmq, "rabbitmq")}
+#: For the schemes whose URLs may have parameters, what checks these.
+_CHECKS = {"amqp": _check_rabbitmq, "amqps": _check_rabbitmq}

@@ -7,6 +7,7 @@ import sys
 
 from aiohttp import web
 
+from contract.faults import ConfidentialFault
 from localpubsub.backlog.retry_policy import RetryPolicy
 from localpubsub.clock import Clock
 from localpubsub.event_loop import new_event_loop, on_signal
@@ -38,6 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(_serve(options, redelivery))
+    except ConfidentialFault as error:
+        print(f"relay: BROKER_URL {error}", file=sys.stderr)  # noqa: T201 - a command prints its errors
+        return 2
     except (CannotRelay, OSError) as error:
         print(f"relay: {error}", file=sys.stderr)  # noqa: T201 - a command prints its errors
         return 2

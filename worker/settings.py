@@ -8,6 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from contract.faults import ConfidentialFault
 from contract.job import MAX_ATTEMPTS
 from contract.topology import DEAD_LETTER_TOPIC, JOBS_TOPIC, OUTCOMES_TOPIC
+from publishing.open_publisher import check_broker
 from runtime.settings import PushSettings
 from worker.request_policy import RequestPolicy, parse_proxies
 from worker.site_secrets import SiteSecrets
@@ -77,6 +78,11 @@ class WorkerSettings(PushSettings):
 
     # These validators belong to fields, so that all faults are reported together: pydantic calls the
     # validators of the whole model only if no field has a fault.
+    @field_validator("broker_url")
+    @classmethod
+    def _broker_can_be_used(cls, value: str) -> str:
+        return check_broker(value)
+
     @field_validator("push_audience", "push_service_account")
     @classmethod
     def _authentication_is_complete(cls, value: str, info: ValidationInfo) -> str:

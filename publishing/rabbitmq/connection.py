@@ -2,16 +2,25 @@
 
 import logging
 import ssl
+from collections.abc import Mapping
+from urllib.parse import parse_qsl, urlsplit
 
 import pika
 from pika import exceptions
 
 from contract.broker_url import BrokerAddress, broker_address
+from contract.faults import ConfidentialFault
 
 # pika logs nine lines for each failed connection. `describe_failure` makes one sentence of them.
 logging.getLogger("pika").setLevel(logging.CRITICAL)
 
 CONNECT_SECONDS = 10.0  #: time limit of a TCP connection, and of the protocols' handshakes after it
+#: Parameters that may follow `?` in BROKER_URL, with the names that RabbitMQ's own clients use
+#: (https://www.rabbitmq.com/docs/uri-query-parameters). Each is the path of a PEM file, and needs `amqps://`.
+FILES = ("cacertfile", "certfile", "keyfile")
+#: OpenSSL's codes for a certificate of another host name or address (X509_V_ERR_HOSTNAME_MISMATCH and
+#: X509_V_ERR_IP_ADDRESS_MISMATCH): https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/
+OTHER_HOST = {62, 64}
 
 
 def connection_parameters(url: str, name: str) -> pika.URLParameters:
@@ -22,17 +31,59 @@ def connection_parameters(url: str, name: str) -> pika.URLParameters:
         name: name of the connection in RabbitMQ's management.
 
     Raises:
-        ConfidentialFault: if it is no URL of RabbitMQ.
+        ConfidentialFault: if it is no URL of RabbitMQ, or names a file that cannot be used. The message can
+            follow the word BROKER_URL.
     """
     address = broker_address(url)
-    parameters = pika.URLParameters(url)
+    parts = urlsplit(url)
+    files = _files(parts.query, is_tls=address.scheme == "amqps")
+    if parts.username is not None and parts.password is None:
+        raise ConfidentialFault("has a user without a password, for example amqp://user:password@host:5672/")
+    parameters = pika.URLParameters(parts._replace(query="", fragment="").geturl())
     parameters.client_properties = {"connection_name": name}
     parameters.socket_timeout = CONNECT_SECONDS
     parameters.stack_timeout = CONNECT_SECONDS
     parameters.blocked_connection_timeout = None
     if address.scheme == "amqps":
-        parameters.ssl_options = pika.SSLOptions(ssl.create_default_context(), address.host)
+        parameters.ssl_options = pika.SSLOptions(_tls_context(files), address.host)
     return parameters
+
+
+def _files(query: str, *, is_tls: bool) -> dict[str, str]:
+    """Return the paths of the files that BROKER_URL names."""
+    files = dict(parse_qsl(query, keep_blank_values=True))
+    for name in files:
+        if name not in FILES:
+            raise ConfidentialFault(f"has an unknown parameter {name!r}; it may have {', '.join(FILES)}")
+        if not is_tls:
+            raise ConfidentialFault(f"has the parameter {name}, which needs amqps://")
+    if "keyfile" in files and "certfile" not in files:
+        raise ConfidentialFault("has the parameter keyfile without certfile")
+    return files
+
+
+def _tls_context(files: Mapping[str, str]) -> ssl.SSLContext:
+    """Return a context that trusts the authorities of `cacertfile`, or those of this machine.
+
+    OpenSSL finds the latter by SSL_CERT_FILE and SSL_CERT_DIR.
+    """
+    try:
+        context = ssl.create_default_context(cafile=files.get("cacertfile"))
+    except OSError as error:  # ssl.SSLError is one
+        raise _unusable("cacertfile", files, error) from None
+    if "certfile" in files:
+        try:
+            # Without a password OpenSSL would ask for one on the terminal.
+            context.load_cert_chain(files["certfile"], files.get("keyfile"), password="")
+        except OSError as error:
+            raise _unusable("certfile or keyfile", files, error) from None
+    return context
+
+
+def _unusable(names: str, files: Mapping[str, str], error: OSError) -> ConfidentialFault:
+    paths = " and ".join(files[name] for name in names.split(" or ") if name in files)
+    why = str(error) if isinstance(error, ssl.SSLError) else error.strerror
+    return ConfidentialFault(f"names {paths} as {names}, which cannot be used as PEM: {why}")
 
 
 def describe_failure(address: BrokerAddress, error: BaseException) -> str:
@@ -50,8 +101,20 @@ def describe_failure(address: BrokerAddress, error: BaseException) -> str:
     if isinstance(cause, exceptions.IncompatibleProtocolError):
         return f"the server at {address} does not speak AMQP 0-9-1; BROKER_URL must name RabbitMQ's AMQP port"
     if isinstance(cause, ssl.SSLError):
-        return f"RabbitMQ at {address}: TLS failed: {cause}"
+        return f"RabbitMQ at {address}: {_tls_failure(cause)}"
     return f"RabbitMQ at {address} cannot be reached: {str(cause) or type(cause).__name__}"
+
+
+def _tls_failure(error: ssl.SSLError) -> str:
+    if not isinstance(error, ssl.SSLCertVerificationError):
+        return f"TLS failed: {error}"
+    why = f"its certificate is not trusted: {error.verify_message}"
+    if error.verify_code in OTHER_HOST:
+        return f"{why}; the host of BROKER_URL must be a name in the certificate"
+    return (
+        f"{why}; name the file of its certificate authority at the end of BROKER_URL"
+        " (?cacertfile=/path/ca.pem), or in SSL_CERT_FILE"
+    )
 
 
 def _remedy(code: int, text: str) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import pika
 from pika import exceptions
+from pika.adapters.blocking_connection import BlockingChannel
 
 from contract.broker_url import broker_address
 from contract.topology import DEAD_LETTER_TOPIC, DISPATCH_TOPIC, LEDGER_SUBSCRIPTIONS
@@ -101,17 +102,18 @@ def create(url: str, subscriptions: Iterable[Subscription]) -> list[str]:
                 is_filtered = queue.topic == DISPATCH_TOPIC
                 channel.queue_bind(queue.name, queue.topic, arguments=header if is_filtered else None)
         connection.close()
-    except exceptions.AMQPError as error:
+    except (exceptions.AMQPError, OSError) as error:
         raise CannotRelay(describe_failure(address, error)) from None
     return [queue.name for queue in queues]
 
 
 def check(url: str, queues: list[Queue]) -> None:
-    """Check that the queues exist with the same arguments.
+    """Check that the queues exist with the same arguments, and that messages can be moved.
 
     Raises:
-        CannotRelay: if a queue is missing, or neither durable nor a quorum queue, or if RabbitMQ cannot be
-            reached. A user without the permission to configure can only see whether a queue exists.
+        CannotRelay: if a queue is missing, or neither durable nor a quorum queue, or if the user may not
+            publish to retry queues and the dead-letter exchange, or if RabbitMQ cannot be reached. A user
+            without the permission to configure can only see whether a queue exists.
     """
     address = broker_address(url)
     try:
@@ -123,6 +125,19 @@ def check(url: str, queues: list[Queue]) -> None:
             except exceptions.ChannelClosedByBroker as error:
                 if error.reply_code != 403:
                     raise
+        _check_write_permission(connection.channel())
         connection.close()
-    except exceptions.AMQPError as error:
+    except (exceptions.AMQPError, OSError) as error:
         raise CannotRelay(describe_failure(address, error)) from None
+
+
+def _check_write_permission(channel: BlockingChannel) -> None:
+    """Publish in a transaction that is rolled back: https://www.rabbitmq.com/docs/semantics#tx.
+
+    Without this permission, each message that is to be moved would close the channel, which costs every
+    message that was received an attempt.
+    """
+    channel.tx_select()
+    for exchange in ("", DEAD_LETTER_TOPIC):
+        channel.basic_publish(exchange, "", b"")
+    channel.tx_rollback()

@@ -1,5 +1,6 @@
 """The publisher of RabbitMQ counts a message as sent only once RabbitMQ has confirmed it."""
 
+import os
 import secrets
 import socket
 import subprocess
@@ -102,10 +103,15 @@ def test_many_threads_publish_over_one_connection(
     assert len(ids) == 400
 
 
-def test_greenlets_publish_over_one_connection(rabbitmq_server: RabbitMqServer, topic: str) -> None:
+@pytest.mark.parametrize("is_tls", [False, True], ids=["TCP", "TLS"])
+def test_greenlets_publish_over_one_connection(
+    rabbitmq_server: RabbitMqServer, topic: str, is_tls: bool
+) -> None:
     """In a process of gevent, as the worker is, waiting for a confirm stops no other greenlet."""
-    command = [sys.executable, "-c", GREENLETS, rabbitmq_server.url, topic]
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    url = rabbitmq_server.tls_url if is_tls else rabbitmq_server.url
+    command = [sys.executable, "-c", GREENLETS, url, topic]
+    variables = {**os.environ, "SSL_CERT_FILE": str(rabbitmq_server.ca_file)}
+    done = subprocess.run(command, cwd=ROOT, env=variables, check=True, capture_output=True, text=True)
     assert done.stdout.split() == ["200"]
     assert len(stored(rabbitmq_server, topic)) == 200
 

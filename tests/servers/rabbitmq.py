@@ -11,7 +11,9 @@ import pika
 
 from benchmarks.peers.processes import Launcher
 from benchmarks.peers.servers import RABBITMQ, SERVERS, RabbitMqNode, rabbitmq_node, start_rabbitmq
+from console.stack.ports import free_port
 from console.stack.process import ProcessWatcher
+from tests.servers.certificates import CertificateAuthority
 from tests.servers.requirements import skip_or_fail
 from tests.servers.waiting import wait_until
 
@@ -26,12 +28,16 @@ class RabbitMqServer:
         node: its ports and settings.
         launcher: started it.
         process: its process.
+        tls_port: its port of AMQP over TLS, with a certificate for `localhost`.
+        ca_file: the certificate of the authority that has signed it, as a PEM file.
         queues: the queues that the last test has declared for itself.
     """
 
     node: RabbitMqNode
     launcher: Launcher
     process: subprocess.Popen[str]
+    tls_port: int
+    ca_file: Path
     queues: list[str] = field(default_factory=list)
 
     @property
@@ -39,16 +45,18 @@ class RabbitMqServer:
         """The URL with user and password."""
         return self.node.url
 
+    @property
+    def tls_url(self) -> str:
+        """The URL over TLS; the certificate's authority is not among those of this machine."""
+        return f"amqps://guest:guest@localhost:{self.tls_port}/"
+
     def kill(self) -> None:
         """Kill all its processes with SIGKILL.
 
         RabbitMQ 3.10 writes the names of new quorum queues half a second later than it answers, and loses a
         queue if it is killed before. So they are written first.
         """
-        statement = "ok = dets:sync(ra_directory_reverse)."
-        command = [str(RABBITMQ.with_name("rabbitmqctl")), "-n", self.node.environment["RABBITMQ_NODENAME"]]
-        environment = {**os.environ, **self.node.environment}
-        subprocess.run([*command, "eval", statement], env=environment, check=True, capture_output=True)
+        self._control("eval", "ok = dets:sync(ra_directory_reverse).")
         self.launcher.kill(self.process)
 
     def start(self) -> None:
@@ -56,6 +64,21 @@ class RabbitMqServer:
         self.process = self.launcher.restart(self.process)
         self.node.wait(self.launcher)
         wait_until(self._accepts_clients, "RabbitMQ accepts clients")
+
+    def set_permissions(self, configure: str, write: str, read: str) -> None:
+        """Set what the user `limited` may do, by regular expressions of names; its password is `secret`."""
+        backend, name = "rabbit_auth_backend_internal", '<<"limited">>'
+        rules = ", ".join(f'<<"{rule}">>' for rule in (configure, write, read))
+        self._control(
+            "eval",
+            f'{backend}:exists({name}) orelse {backend}:add_user({name}, <<"secret">>, <<"test">>),'
+            f' {backend}:set_permissions({name}, <<"/">>, {rules}, <<"test">>).',
+        )
+
+    def _control(self, *arguments: str) -> None:
+        command = [str(RABBITMQ.with_name("rabbitmqctl")), "-n", self.node.environment["RABBITMQ_NODENAME"]]
+        environment = {**os.environ, **self.node.environment}
+        subprocess.run([*command, *arguments], env=environment, check=True, capture_output=True)
 
     def _accepts_clients(self) -> bool:
         try:
@@ -80,8 +103,24 @@ def running_rabbitmq(directory: Path) -> Iterator[RabbitMqServer]:
     """Run RabbitMQ with its data below `directory`; skip the test if it is not installed."""
     if not SERVERS["rabbitmq"].is_installed():
         skip_or_fail(f"RabbitMQ is not installed: {SERVERS['rabbitmq'].installation}")
-    node = rabbitmq_node(directory / "rabbitmq", PLUGIN)
+    node, tls_port = rabbitmq_node(directory / "rabbitmq", PLUGIN), free_port()
+    ca_file = _add_tls(directory / "rabbitmq", tls_port)
     with ProcessWatcher() as watcher, Launcher(directory, watcher) as launcher:
-        server = RabbitMqServer(node, launcher, start_rabbitmq(launcher, node))
+        server = RabbitMqServer(node, launcher, start_rabbitmq(launcher, node), tls_port, ca_file)
         wait_until(server._accepts_clients, "RabbitMQ accepts clients")  # noqa: SLF001 - the same module
         yield server
+
+
+def _add_tls(data: Path, port: int) -> Path:
+    """Add a port with TLS to the configuration of a node; return the certificate of its authority."""
+    authority, ca_file = CertificateAuthority(), data / "ca.pem"
+    ca_file.write_text(authority.pem())
+    authority.server(data, "localhost")
+    with (data / "rabbitmq.conf").open("a") as configuration:
+        configuration.write(
+            f"listeners.ssl.default = 127.0.0.1:{port}\n"
+            f"ssl_options.cacertfile = {ca_file}\n"
+            f"ssl_options.certfile = {data / 'localhost.pem'}\n"
+            f"ssl_options.keyfile = {data / 'localhost.pem'}\n"
+        )
+    return ca_file
