@@ -112,6 +112,7 @@ class Reason(StrEnum):
     CANCELLED = "cancelled"
     RUN_LIMIT = "run_limit"
     PAUSED = "paused"
+    DELIVERY_LIMIT = "delivery_limit"
 
     @classmethod
     def _missing_(cls, value: object) -> "Reason | None":

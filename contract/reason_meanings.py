@@ -260,6 +260,12 @@ REASON_MEANINGS = {
         "resume what is paused; then replay",
         cause=Cause.INFRASTRUCTURE,
     ),
+    Reason.DELIVERY_LIMIT: ReasonMeaning(
+        Outcome.RETRY,
+        "the broker itself ended the job: each relay that received it was killed or lost its connection",
+        "find out in their logs what ends the relays; then replay",
+        cause=Cause.INFRASTRUCTURE,
+    ),
 }
 
 

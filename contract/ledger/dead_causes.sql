@@ -24,6 +24,7 @@ WITH causes AS ( -- Of each reason that is not the page's; a test compares it wi
     UNION ALL SELECT 'no_certificates', 'infrastructure'
     UNION ALL SELECT 'paused', 'infrastructure'
     UNION ALL SELECT 'internal_error', 'infrastructure'
+    UNION ALL SELECT 'delivery_limit', 'infrastructure'
     -- The codes that 0.1 wrote instead.
     UNION ALL SELECT 'late', 'infrastructure'
     UNION ALL SELECT 'no_slot', 'infrastructure'

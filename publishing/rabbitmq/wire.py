@@ -3,7 +3,7 @@
 - The exchange is the topic.
 - A header whose name begins with `x-` belongs to RabbitMQ or to the relay; every other one is an attribute.
 - `message_id` is the message's id, which stays the same in every copy of the message.
-- `timestamp` is the time of publishing, in seconds.
+- `timestamp` is the time of publishing in seconds, and the header `x-scrapeq-published-ms` in milliseconds.
 - `delivery_mode` 2 is what makes a message persistent: https://www.rabbitmq.com/docs/publishers#message-properties
 """
 
@@ -19,9 +19,11 @@ ORDERING_KEY = "x-scrapeq-ordering-key"  #: header with the ordering key, if the
 #: Header with the number of deliveries that earlier copies of the message had. The queue counts only those
 #: of its own copy.
 EARLIER_ATTEMPTS = "x-scrapeq-earlier-attempts"
+PUBLISHED_MS = "x-scrapeq-published-ms"  #: header with the time of publishing, milliseconds since the epoch
 DELIVERY_COUNT = "x-delivery-count"  #: header in which a quorum queue counts the returns of a message
 PERSISTENT = 2
 MAX_ATTRIBUTES = 100  #: as on Pub/Sub: https://cloud.google.com/pubsub/quotas#resource_limits
+MAX_MILLISECONDS = 253_402_300_800_000  #: the end of the year 9999
 MAX_DATA_BYTES = 10_000_000  #: as on Pub/Sub
 
 
@@ -59,7 +61,7 @@ def properties(
     message: Message, message_id: str, published_at: float, earlier_attempts: int
 ) -> pika.BasicProperties:
     """Return the properties of a message or of a copy of it."""
-    headers: dict[str, object] = dict(message.attributes)
+    headers: dict[str, object] = {**message.attributes, PUBLISHED_MS: int(1000 * published_at)}
     if message.ordering_key:
         headers[ORDERING_KEY] = message.ordering_key
     if earlier_attempts:
@@ -92,11 +94,12 @@ def read(body: bytes, found: pika.BasicProperties) -> StoredMessage:
     ordering_key = headers.get(ORDERING_KEY, "")
     attempts = _count(headers, EARLIER_ATTEMPTS) + _count(headers, DELIVERY_COUNT)
     message = Message(body, attributes, ordering_key if isinstance(ordering_key, str) else "")
-    return StoredMessage(message, found.message_id, float(found.timestamp or 0), attempts)
+    published_at = _count(headers, PUBLISHED_MS, MAX_MILLISECONDS) / 1000 or float(found.timestamp or 0)
+    return StoredMessage(message, found.message_id, published_at, attempts)
 
 
-def _count(headers: dict[str, object], name: str) -> int:
+def _count(headers: dict[str, object], name: str, most: int = 2**31) -> int:
     value = headers.get(name, 0)
-    if not isinstance(value, int) or not 0 <= value < 2**31:
+    if not isinstance(value, int) or not 0 <= value < most:
         raise ForeignMessage(f"its header {name} is no count")
     return value

@@ -11,7 +11,9 @@ well, so a message that is released is copied, too: https://www.rabbitmq.com/doc
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import NamedTuple, cast
 
 import pika
@@ -24,6 +26,7 @@ from publishing.rabbitmq import wire
 from publishing.rabbitmq.confirms import Confirms, NotConfirmed
 from publishing.rabbitmq.connection import connection_parameters, describe_failure
 from relay.broker import CannotRelay, Received
+from relay.rabbitmq.native_dead_letter import with_reason
 from relay.rabbitmq.topology import check, queues_of, retry_queue
 from relay.subscriptions import Subscription
 
@@ -104,6 +107,7 @@ class RabbitMq:
         self._address = broker_address(url)
         self._queues = list(queues_of(subscription))
         self._queue = subscription.name
+        self._is_dead_letter_queue = subscription.topic == DEAD_LETTER_TOPIC
         self._prefetch = prefetch
         self._take: Callable[[Received], None]
         self._connection: AsyncioConnection | None = None
@@ -168,7 +172,8 @@ class RabbitMq:
 
     async def dead_letter(self, received: Received, attributes: Mapping[str, str]) -> None:
         """See `Broker.dead_letter`."""
-        await self._move(received, DEAD_LETTER_TOPIC, "", 0, attributes)
+        dead = replace(received, published_at=time.time())
+        await self._move(dead, DEAD_LETTER_TOPIC, "", 0, attributes)
 
     async def _move(
         self, received: Received, exchange: str, queue: str, attempts: int, attributes: Mapping[str, str]
@@ -241,6 +246,8 @@ class RabbitMq:
         except wire.ForeignMessage as error:
             self._dead_letter_foreign(receipt, properties, body, str(error))
             return
+        if self._is_dead_letter_queue:
+            stored = with_reason(stored, properties.headers or {})
         self._take(
             Received(stored.message, stored.message_id, stored.published_at, stored.attempts + 1, receipt)
         )
@@ -252,7 +259,7 @@ class RabbitMq:
         detail = f"the message in queue {self._queue} is not one of Scrapeq's publishers: {why}"
         _log.error("foreign_message_dead_lettered queue=%s: %s", self._queue, why)
         attributes = {"reason": "bad_envelope", "detail": detail, "attempt": "1"}
-        copy = wire.properties(Message(b"", attributes), wire.new_message_id(), 0, 0)
+        copy = wire.write_properties(Message(b"", attributes), wire.new_message_id())
         copy.content_type = properties.content_type
         task = asyncio.get_running_loop().create_task(
             self._publish_and_acknowledge(receipt, DEAD_LETTER_TOPIC, "", body, copy)
