@@ -4,6 +4,7 @@
 
     ConsoleError         the message goes to standard error
     ├── UsageError       an option, a file or a name is wrong (exit status 2)
+    ├── BrokerError      the broker cannot be reached, or its queues are missing or unsuitable (1)
     ├── LedgerError      the ledger does not exist or does not contain the run (1)
     ├── DispatchError    the dispatcher refused the crawl or could not be reached (1)
     ├── ControlError     Pub/Sub failed while a run, a host or all were cancelled, paused or resumed (1)
@@ -37,6 +38,10 @@ class UsageError(ConsoleError):
 
 class LedgerError(ConsoleError):
     """The ledger does not exist or does not contain the run."""
+
+
+class BrokerError(ConsoleError):
+    """The broker cannot be reached, or its queues are missing or unsuitable."""
 
 
 class DispatchError(ConsoleError):

@@ -24,6 +24,9 @@ LEDGER_TABLES = {
     DISPATCH_TOPIC: "dispatches",
     OPERATOR_TOPIC: "operator_log",
 }
+#: The table with the messages that the table of their topic does not accept. Only `scrapeq ledger` writes it:
+#: Pub/Sub keeps such a message in its subscription.
+REJECTED_TABLE = "rejected_messages"
 #: Topics whose messages are written to a column for each field. Messages of the others are written as bytes
 #: (contract/ledger/README.md explains why).
 COLUMN_TOPICS = frozenset({OUTCOMES_TOPIC, OPERATOR_TOPIC})

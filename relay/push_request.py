@@ -2,10 +2,10 @@
 
 import json
 
-from localpubsub.protocol.messages import PubsubMessage
 from localpubsub.push.connection import Connection, Endpoint
 from localpubsub.push.envelope import push_body
 from relay.broker import Received
+from relay.encoded_message import encoded_message
 
 MAX_ANSWER_BYTES = 4096  #: the worker's answer to a push that fails has at most some hundred bytes
 
@@ -49,13 +49,4 @@ def body_of(received: Received, subscription: str) -> bytes:
         received: the message.
         subscription: the name of the subscription, `projects/P/subscriptions/S`.
     """
-    message = PubsubMessage(
-        data=received.message.data,
-        attributes=received.message.attributes,
-        message_id=received.message_id,
-        ordering_key=received.message.ordering_key,
-    )
-    seconds = int(received.published_at)
-    message.publish_time.seconds = seconds
-    message.publish_time.nanos = int((received.published_at - seconds) * 1000) * 1_000_000
-    return push_body(message.SerializeToString(), subscription, received.attempt)
+    return push_body(encoded_message(received), subscription, received.attempt)

@@ -12,6 +12,7 @@ from console.cli.control_commands import cancel, pause, resume
 from console.cli.dead_letter_commands import dead_app
 from console.cli.dispatch_commands import dispatch_crawl, plan, wait
 from console.cli.init_command import init
+from console.cli.ledger_command import ledger
 from console.cli.recipe_commands import recipe_app
 from console.cli.report_commands import job, reasons, runs
 from console.cli.results_command import results
@@ -52,6 +53,7 @@ app.command()(down)
 app.command()(logs)
 app.command()(demo)
 app.command()(console)
+app.command()(ledger)
 app.command()(plan)
 app.command("dispatch")(dispatch_crawl)
 app.command()(wait)

@@ -13,7 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from console.private_files import make_private_directory, make_private_file
-from contract.topology import LEDGER_DATASET, LEDGER_TABLES
+from contract.topology import (
+    DEAD_LETTER_TOPIC,
+    LEDGER_DATASET,
+    LEDGER_SUBSCRIPTIONS,
+    LEDGER_TABLES,
+    REJECTED_TABLE,
+)
 
 BUSY_TIMEOUT_SECONDS = 10.0  #: seconds to wait for another connection's lock
 #: Maps expressions of BigQuery to expressions of SQLite, which replace them in this order.
@@ -68,6 +74,19 @@ INDEXES = {
         "(json_extract(attributes, '$.run_id')) WHERE json_extract(attributes, '$.listing') IS NOT NULL",
     ),
 }
+#: The unique indexes, by name, in the same form: one for each table. A broker may deliver a message again,
+#: and `scrapeq ledger` then skips it. It writes the short names of its subscriptions; localpubsub writes
+#: full ones, and may repeat rows, as BigQuery subscriptions do.
+UNIQUE_INDEXES = {
+    **{
+        f"{LEDGER_TABLES[topic]}_once": (
+            LEDGER_TABLES[topic],
+            f"(message_id) WHERE subscription_name = '{subscription}'",
+        )
+        for topic, subscription in LEDGER_SUBSCRIPTIONS.items()
+    },
+    f"{REJECTED_TABLE}_once": (REJECTED_TABLE, "(subscription_name, message_id)"),
+}
 _FILES = resources.files("contract") / "ledger"
 
 
@@ -77,7 +96,11 @@ def table(name: str) -> str:
 
 
 def schema(name: str) -> list[dict[str, str]]:
-    """Return the columns of a table, as BigQuery's schema file describes them."""
+    """Return the columns of a table, as BigQuery's schema file describes them.
+
+    The table of rejected messages, which BigQuery does not have, stores bytes, as that of dead letters does.
+    """
+    name = LEDGER_TABLES[DEAD_LETTER_TOPIC] if name == REJECTED_TABLE else name
     columns: list[dict[str, str]] = json.loads((_FILES / f"{name}.schema.json").read_text("utf-8"))
     return columns
 
@@ -101,7 +124,7 @@ def layout() -> int:
     """Return a number that identifies this version's tables and views: the user_version of the file."""
     texts = [json.dumps(schema(name)) for name in LEDGER_TABLES.values()]
     texts += [to_sqlite(query) for query in views().values()]
-    texts.append(str(INDEXES))
+    texts += [str(INDEXES), str(UNIQUE_INDEXES)]
     return zlib.crc32("".join(texts).encode()) >> 1  # SQLite's user_version has a sign
 
 
@@ -132,10 +155,13 @@ def create(path: Path) -> None:
     with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")  # readers and writers do not block each other
         connection.execute("BEGIN IMMEDIATE")
-        for name in LEDGER_TABLES.values():
+        for name in (*LEDGER_TABLES.values(), REJECTED_TABLE):
             _create_table(connection, name)
-        for name, (indexed, definition) in INDEXES.items():
-            connection.execute(f"CREATE INDEX IF NOT EXISTS {table(name)} ON {table(indexed)} {definition}")
+        for kind, indexes in (("INDEX", INDEXES), ("UNIQUE INDEX", UNIQUE_INDEXES)):
+            for name, (indexed, definition) in indexes.items():
+                connection.execute(
+                    f"CREATE {kind} IF NOT EXISTS {table(name)} ON {table(indexed)} {definition}"
+                )
         for name, query in views().items():
             connection.execute(f"DROP VIEW IF EXISTS {table(name)}")
             connection.execute(f"CREATE VIEW {table(name)} AS {to_sqlite(query)}")

@@ -48,12 +48,18 @@ class BigQueryTables:
 
     ``check`` and ``write`` raise ExportBlocked if nothing can be written.
 
-    Attributes:
+    Args:
         file: the path of the SQLite file.
+        create_tables: whether a missing table is created.
+        skip_repeated: whether a row that repeats the value of a unique index is skipped, and not rejected.
+
+    Attributes:
+        file: as given.
     """
 
-    def __init__(self, file: Path, *, create_tables: bool) -> None:
+    def __init__(self, file: Path, *, create_tables: bool, skip_repeated: bool = False) -> None:
         self.file = file
+        self._conflict = " ON CONFLICT DO NOTHING" if skip_repeated else ""
         self._create_tables = create_tables
         self._opened: sqlite3.Connection | None = None
         self._tables: dict[str, Table] = {}
@@ -79,7 +85,7 @@ class BigQueryTables:
                     rows.append((index, self._row(plan, record, table)))
                 except RowRejected as error:
                     errors[index] = str(error)
-            for index, text in _insert(connection, table, rows).items():
+            for index, text in _insert(connection, table, rows, self._conflict).items():
                 errors[index] = text
             return errors
 
@@ -104,7 +110,7 @@ class BigQueryTables:
                 raise
         except (sqlite3.Error, OSError, MemoryError) as error:
             denied = (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _DENIED and has_free_file()
-            reason = f"localpubsub cannot write {self.file.name}: {error}."
+            reason = f"{self.file.name} cannot be written: {error}."
             raise ExportBlocked("PERMISSION_DENIED" if denied else "ACTIVE", reason) from error
 
     def _connection(self) -> sqlite3.Connection:
@@ -222,18 +228,24 @@ def _make_table(name: str, columns: Sequence[Column], *, may_grow: bool) -> Tabl
     return Table(name, {column.name.lower(): column for column in columns}, accepts_new_columns)
 
 
-def _insert(connection: sqlite3.Connection, table: Table, rows: Sequence[tuple[int, Row]]) -> dict[int, str]:
-    """Insert all rows that SQLite accepts; return ``{index: error}`` of the rejected rows."""
+def _insert(
+    connection: sqlite3.Connection, table: Table, rows: Sequence[tuple[int, Row]], conflict: str
+) -> dict[int, str]:
+    """Insert all rows that SQLite accepts; return ``{index: error}`` of the rejected rows.
+
+    ``conflict`` is the clause that ends each statement.
+    """
     errors: dict[int, str] = {}
     connection.execute("SAVEPOINT rows")
     try:
         for names, values in _grouped(row for _, row in rows):
-            connection.executemany(_statement(table, names), values)
+            connection.executemany(_statement(table, names) + conflict, values)
     except _VALUE_ERRORS:
         connection.execute("ROLLBACK TO rows")
         for index, row in rows:
             try:
-                connection.execute(_statement(table, tuple(row.values)), tuple(row.values.values()))
+                statement = _statement(table, tuple(row.values)) + conflict
+                connection.execute(statement, tuple(row.values.values()))
             except _VALUE_ERRORS as error:
                 errors[index] = f"The table {table.name} does not accept the row: {error}."
     connection.execute("RELEASE rows")

@@ -10,6 +10,7 @@
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pika
@@ -24,6 +25,10 @@ from relay.broker import CannotRelay
 from relay.subscriptions import Subscription
 
 QUORUM: dict[str, object] = {"x-queue-type": "quorum"}
+#: The delivery limit of a queue that keeps each message until it is acknowledged. Without one, RabbitMQ 4
+#: drops a message after 20 returns: https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling
+#: RabbitMQ 4 documents -1 as no limit, but 3.10 accepts -1 and drops a message at its first return.
+UNLIMITED = 2**31 - 1
 #: At-least-once dead-lettering needs both of the other arguments; without it RabbitMQ moves messages at most
 #: once, and loses those that no queue takes.
 AT_LEAST_ONCE: dict[str, object] = {
@@ -64,7 +69,8 @@ def queues_of(subscription: Subscription) -> Iterator[Queue]:
     """Yield the queue of a subscription, and its retry queues."""
     redelivery = subscription.redelivery
     if redelivery is None:
-        yield Queue(subscription.name, QUORUM, subscription.topic, subscription.attribute)
+        kept: dict[str, object] = {**QUORUM, "x-delivery-limit": UNLIMITED}
+        yield Queue(subscription.name, kept, subscription.topic, subscription.attribute)
         return
     arguments: dict[str, object] = {
         **AT_LEAST_ONCE,
@@ -81,6 +87,16 @@ def queues_of(subscription: Subscription) -> Iterator[Queue]:
         yield Queue(retry_queue(subscription.name, seconds), {**AT_LEAST_ONCE, **back, **milliseconds})
 
 
+@contextmanager
+def _connection(url: str, name: str) -> Iterator[pika.BlockingConnection]:
+    connection = pika.BlockingConnection(connection_parameters(url, name))
+    try:
+        yield connection
+    finally:
+        if connection.is_open:
+            connection.close()
+
+
 def create(url: str, subscriptions: Iterable[Subscription]) -> list[str]:
     """Declare exchanges, queues and bindings; those that exist are kept. Return the names of the queues.
 
@@ -90,18 +106,17 @@ def create(url: str, subscriptions: Iterable[Subscription]) -> list[str]:
     address = broker_address(url)
     queues = [queue for subscription in subscriptions for queue in queues_of(subscription)]
     try:
-        connection = pika.BlockingConnection(connection_parameters(url, "scrapeq relay --create"))
-        channel = connection.channel()
-        for topic in LEDGER_SUBSCRIPTIONS:
-            kind = "headers" if topic == DISPATCH_TOPIC else "fanout"
-            channel.exchange_declare(topic, kind, durable=True)
-        for queue in queues:
-            channel.queue_declare(queue.name, durable=True, arguments=queue.arguments)
-            if queue.topic:
-                header = {"x-match": "all", queue.header: None} if queue.header else {"x-match": "all"}
-                is_filtered = queue.topic == DISPATCH_TOPIC
-                channel.queue_bind(queue.name, queue.topic, arguments=header if is_filtered else None)
-        connection.close()
+        with _connection(url, "scrapeq relay --create") as connection:
+            channel = connection.channel()
+            for topic in LEDGER_SUBSCRIPTIONS:
+                kind = "headers" if topic == DISPATCH_TOPIC else "fanout"
+                channel.exchange_declare(topic, kind, durable=True)
+            for queue in queues:
+                channel.queue_declare(queue.name, durable=True, arguments=queue.arguments)
+                if queue.topic:
+                    header = {"x-match": "all", queue.header: None} if queue.header else {"x-match": "all"}
+                    is_filtered = queue.topic == DISPATCH_TOPIC
+                    channel.queue_bind(queue.name, queue.topic, arguments=header if is_filtered else None)
     except (exceptions.AMQPError, OSError) as error:
         raise CannotRelay(describe_failure(address, error)) from None
     return [queue.name for queue in queues]
@@ -117,16 +132,15 @@ def check(url: str, queues: list[Queue]) -> None:
     """
     address = broker_address(url)
     try:
-        connection = pika.BlockingConnection(connection_parameters(url, "scrapeq relay"))
-        for queue in queues:
-            connection.channel().queue_declare(queue.name, passive=True)
-            try:
-                connection.channel().queue_declare(queue.name, durable=True, arguments=queue.arguments)
-            except exceptions.ChannelClosedByBroker as error:
-                if error.reply_code != 403:
-                    raise
-        _check_write_permission(connection.channel())
-        connection.close()
+        with _connection(url, "scrapeq relay") as connection:
+            for queue in queues:
+                connection.channel().queue_declare(queue.name, passive=True)
+                try:
+                    connection.channel().queue_declare(queue.name, durable=True, arguments=queue.arguments)
+                except exceptions.ChannelClosedByBroker as error:
+                    if error.reply_code != 403:
+                        raise
+            _check_write_permission(connection.channel())
     except (exceptions.AMQPError, OSError) as error:
         raise CannotRelay(describe_failure(address, error)) from None
 

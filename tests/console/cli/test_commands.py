@@ -33,6 +33,7 @@ COMMANDS = [
     "logs",
     "demo",
     "console",
+    "ledger",
     "plan",
     "dispatch",
     "wait",

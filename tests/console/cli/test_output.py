@@ -49,7 +49,7 @@ COMMANDS: Final = {
     "recipe schema": "",
 }
 #: Commands that start services; they have tests of their own.
-SERVERS: Final = {"up", "demo", "console"}
+SERVERS: Final = {"up", "demo", "console", "ledger"}
 #: Commands that print nothing to standard output in the folder, since no stack runs there.
 SILENT: Final = {"dispatch", "down", "cancel", "pause", "resume"}
 #: Commands that have nothing to print as JSON in the folder: no operator has acted, and no stack runs.

@@ -36,7 +36,7 @@ KILLED = (r"was sent SIG(?:KILL|TERM)", r"Worker \(pid:\d+\) exited with code")
 DISK_FULL = (
     r"ERROR(?: localpubsub[a-z_.]*(?: loc[a-z ]*)?)?(?:$|\d{4}-)"
     r"|ERROR localpubsub\.storage\.journal .* could not write"
-    r"|ERROR localpubsub\.exports\.exports export_failed .* cannot write warehouse\.db"
+    r"|ERROR localpubsub\.exports\.exports export_failed .* warehouse\.db cannot be written"
 )
 
 

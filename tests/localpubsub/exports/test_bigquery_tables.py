@@ -233,3 +233,17 @@ def test_any_bytes_are_written_or_rejected(data: bytes) -> None:
         (error,) = tables.write(plan(write_metadata=True), [record(data)])
         assert isinstance(error, str)
         tables.close()
+
+
+@pytest.mark.parametrize(("skip_repeated", "rejected"), [(True, False), (False, True)])
+def test_a_row_that_a_unique_index_refuses(tmp_path: Path, skip_repeated: bool, rejected: bool) -> None:
+    """It is rejected, or skipped if repeated rows are to be; the other rows of the batch are written."""
+    file = tmp_path / "w.db"
+    execute_statements(file, 'CREATE TABLE "d.t" (n INTEGER UNIQUE, m INTEGER NOT NULL)')
+    tables = BigQueryTables(file, create_tables=False, skip_repeated=skip_repeated)
+    data = [b'{"n": 1, "m": 1}', b'{"n": 1, "m": 2}', b'{"n": 2, "m": 3}']
+    errors = tables.write(plan(), list(map(record, data)))
+    assert [bool(error) for error in errors] == [False, rejected, False]
+    assert [bool(error) for error in tables.write(plan(), [record(b'{"n": 3}')])] == [True]
+    tables.close()
+    assert select(file) == [{"n": 1, "m": 1}, {"n": 2, "m": 3}]
