@@ -46,7 +46,8 @@ def run(stack: Stack, page: str, name: str, jobs: int) -> None:
     sources = {"template": f"{page}?{name}={{1..{jobs}}}"}
     crawl = {"name": name, "sources": sources, "recipe": RECIPE, "limits": {"max_jobs": jobs}}
     response = requests.post(stack.dispatcher_url, json=crawl, timeout=DISPATCH_SECONDS)
-    response.raise_for_status()
+    if not response.ok:
+        raise SystemExit(f"the dispatcher responded with {response.status_code}: {response.text}")
     run_id = response.json()["run_id"]
     wait_until(
         lambda: stack.ledger.accounting(run_id).succeeded == jobs,

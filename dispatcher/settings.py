@@ -22,7 +22,8 @@ class DispatcherSettings(PushSettings):
         shard_urls: number of URLs that one request reads, if another can continue.
         shard_seconds: seconds after which a request stops reading, if another can continue. Pub/Sub waits for
             at most 600 s, and the last jobs must be confirmed within them.
-        publish_timeout_seconds: seconds that a dispatch waits for all its publish confirmations.
+        publish_timeout_seconds: seconds that a request waits for all its publish confirmations. It is longer
+            than `shard_seconds`: a request that publishes slowly ends with a shard, and not with a failure.
         sitemap_budget_seconds: seconds for reading all sitemaps of a crawl, those that they list, and its
             file of URLs, with the pauses between requests.
         threads: number of threads of the process. A dispatch occupies one until it responds.
@@ -36,7 +37,7 @@ class DispatcherSettings(PushSettings):
     dispatch_topic: str = ""
     shard_urls: Annotated[int, Field(ge=1)] = 200_000
     shard_seconds: Annotated[float, Field(gt=0, le=500)] = 120
-    publish_timeout_seconds: Annotated[float, Field(gt=0, le=1800)] = 120
+    publish_timeout_seconds: Annotated[float, Field(gt=0, le=1800, validate_default=True)] = 180
     sitemap_budget_seconds: Annotated[float, Field(gt=0, le=1800)] = 60
     threads: Annotated[int, Field(ge=2 * RESERVED_THREADS, le=1000)] = 64
     sitemap_max_bytes: Annotated[int, Field(ge=1024)] = 50 * 1024 * 1024
@@ -62,6 +63,13 @@ class DispatcherSettings(PushSettings):
     def _shards_can_be_pushed(cls, value: str, info: ValidationInfo) -> str:
         if value and info.data.get("push_auth") == "oidc" and not info.data.get("push_audience"):
             raise ValueError("DISPATCH_TOPIC needs PUSH_AUDIENCE and PUSH_SERVICE_ACCOUNT, or PUSH_AUTH=none")
+        return value
+
+    @field_validator("publish_timeout_seconds")
+    @classmethod
+    def _slow_publishing_ends_with_a_shard(cls, value: float, info: ValidationInfo) -> float:
+        if info.data.get("dispatch_topic") and value <= info.data.get("shard_seconds", 0):
+            raise ValueError("must be greater than SHARD_SECONDS, since DISPATCH_TOPIC is set")
         return value
 
     @property

@@ -171,6 +171,7 @@ def environment_of(
         # `scrapeq dispatch --wait` waits for the jobs of the first request, so it takes as much as possible.
         "SHARD_URLS": "1000000",
         "SHARD_SECONDS": "400",
+        "PUBLISH_TIMEOUT_SECONDS": "500",
         "ACK_POLICY": options.ack_policy,
         "MAX_ATTEMPTS": str(options.delivery.max_delivery_attempts),
         "RETRY_MINIMUM_BACKOFF_SECONDS": str(options.delivery.minimum_backoff_seconds),
