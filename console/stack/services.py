@@ -193,8 +193,7 @@ def environment_of(
 def _allowed_networks(inherited: Mapping[str, str]) -> str:
     """Return the private networks that may be fetched from: the user's setting and the loopback interface.
 
-    The loopback interface is allowed for crawls of one's own sites. The client lets no public site lead to it
-    (guarded_http/scope.py).
+    The loopback interface is allowed for own sites; no public site leads to it (guarded_http/scope.py).
     """
     return ",".join(filter(None, [inherited.get("FETCH_ALLOW_NETWORKS"), LOOPBACK_NETWORKS]))
 
