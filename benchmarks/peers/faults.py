@@ -109,10 +109,14 @@ def inflict(plan: FaultPlan, site: Site, log: Path, watcher: ProcessWatcher) -> 
     """Run a system, let the fault happen, and count what became of the jobs; `log` has the requests."""
     with tempfile.TemporaryDirectory(prefix="peers-", ignore_cleanup_errors=True) as directory:
         Path(directory).chmod(0o755)  # PostgreSQL runs as another user
-        with Launcher(Path(directory), watcher) as launcher, plan.system.start(launcher, DELAY_MS) as running:
+        with (
+            Launcher(Path(directory), watcher, is_durable=True) as launcher,
+            plan.system.start(launcher, DELAY_MS) as running,
+        ):
             warm_up(running, site.urls(DELAY_MS, 20, "?warm-up"))
             urls = site.urls(DELAY_MS, plan.jobs, f"?{plan.system.name}-{plan.fault}-{plan.seed}")
             running.enqueue(urls)
+            running.wait_until_sent()  # what the sender had not sent would count as lost
             _wait(running, int(plan.share * plan.jobs))
             began = time.monotonic()
             FAULTS[plan.fault][1](running)

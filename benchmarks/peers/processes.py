@@ -99,14 +99,17 @@ class Launcher:
     Args:
         data: directory of the logs.
         watcher: ends the processes if this process is killed.
+        is_durable: see below.
 
     Attributes:
         data: see above.
+        is_durable: whether servers write each change to disk that would otherwise only write snapshots.
         server: the process of the broker or database, if the system has one.
     """
 
-    def __init__(self, data: Path, watcher: ProcessWatcher) -> None:
+    def __init__(self, data: Path, watcher: ProcessWatcher, *, is_durable: bool = False) -> None:
         self.data = data
+        self.is_durable = is_durable
         self.server: subprocess.Popen[str] | None = None
         self._watcher = watcher
         self._processes: list[subprocess.Popen[str]] = []

@@ -10,7 +10,7 @@ from subprocess import Popen, TimeoutExpired
 from typing import NamedTuple
 
 from benchmarks.peers.environment import BIN, ROOT
-from benchmarks.peers.processes import Launcher
+from benchmarks.peers.processes import Launcher, wait_until
 
 STOP_SECONDS = 10  #: seconds between SIGTERM and SIGKILL, as on Cloud Run
 
@@ -44,6 +44,10 @@ class Running(ABC):
     @abstractmethod
     def enqueue(self, urls: Sequence[str]) -> None:
         """Give the system a batch of jobs."""
+
+    @abstractmethod
+    def wait_until_sent(self) -> None:
+        """Wait until the broker has all jobs of the last batch."""
 
     @abstractmethod
     def done(self) -> int:
@@ -123,6 +127,11 @@ class Peer(Running):
         for sender in self._senders:
             assert sender.stdin
             print(file, file=sender.stdin, flush=True)
+
+    def wait_until_sent(self) -> None:
+        """Wait for the files that the senders make when they have sent a batch (`programs/page.py`)."""
+        sent = self._launcher.data / f"batch-{self._batches}.sent"
+        wait_until(sent.exists, "all jobs are sent")
 
     def done(self) -> int:
         """Return how many jobs of the last batch have a stored result."""

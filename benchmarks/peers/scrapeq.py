@@ -41,6 +41,9 @@ class Scrapeq(Running):
         response.raise_for_status()
         self._run_id, self._done = response.json()["run_id"], set()
 
+    def wait_until_sent(self) -> None:
+        """Return at once: `enqueue` has waited for the dispatcher's response."""
+
     def done(self) -> int:
         """Return how many jobs of the last crawl have succeeded, from the new rows of the ledger.
 

@@ -113,9 +113,10 @@ def _redis(launcher: Launcher) -> str:
     data = launcher.data / "redis"
     data.mkdir()
     port = free_port()
-    launcher.server = launcher.start(
-        ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(data)], {}
-    )
+    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(data)]
+    if launcher.is_durable:
+        command += ["--appendonly", "yes"]  # and "appendfsync everysec", the default
+    launcher.server = launcher.start(command, {})
     _await_answer(launcher, port, b"PING\r\n", b"+PONG")
     return f"redis://127.0.0.1:{port}/0"
 

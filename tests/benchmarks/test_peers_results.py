@@ -193,6 +193,9 @@ class RecordingSystem(Running):
         """Record the fault."""
         self.happened.append("workers-killed")
 
+    def wait_until_sent(self) -> None:
+        """Do nothing: no fault calls this."""
+
     def stop_workers(self) -> None:
         """Record the fault."""
         self.happened.append("workers-stopped")

@@ -62,6 +62,11 @@ def _results_file(pid: int) -> int:
 
 
 def batches() -> Iterator[list[str]]:
-    """Yield a list of URLs for each line of the standard input, which names a file of URLs."""
+    """Yield a list of URLs for each line of the standard input, which names a file of URLs.
+
+    When the next list is asked for, the one before has been sent; then a file FILE.sent is made.
+    """
     for line in sys.stdin:
-        yield Path(line.strip()).read_text().split()
+        file = Path(line.strip())
+        yield file.read_text().split()
+        file.with_suffix(".sent").touch()
