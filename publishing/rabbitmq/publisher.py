@@ -1,17 +1,20 @@
 """Publishes to an exchange of RabbitMQ; a message counts as sent only once RabbitMQ has confirmed it."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from copy import copy
 from itertools import islice
 from typing import Self
 
 from publishing.publisher import Message, PublishUnconfirmed
 from publishing.rabbitmq.confirms import NotConfirmed
+from publishing.rabbitmq.labels import NoLabels, decode_labels, encode_labels, labels_queue
 from publishing.rabbitmq.sender import Outgoing, Sender
 from publishing.rabbitmq.wire import new_message_id, write_properties
 from publishing.retries import send_with_retries
 
+LABELS_PAUSE_SECONDS = 0.02  #: pause before labels are read again that another process was reading
 MAX_UNCONFIRMED = 1000  #: maximum number of messages of a call that wait for their confirmation
 
 
@@ -64,9 +67,41 @@ class RabbitMqPublisher:
             yield from self._publish(chunk, deadline)
             remaining = max(0.0, deadline - time.monotonic())
 
-    def labels(self, timeout_seconds: float) -> dict[str, str]:  # noqa: ARG002 - as of Pub/Sub's publisher
-        """Return no labels: an exchange of RabbitMQ has none, so it carries no operator's controls."""
-        return {}
+    def labels(self, timeout_seconds: float) -> dict[str, str]:
+        """Return the labels of the topic, which the only message of a queue has; see `labels.py`.
+
+        Args:
+            timeout_seconds: time limit.
+
+        Raises:
+            NoLabels: if there is no such message, or it is not one of `set_labels`.
+            NotConfirmed: if RabbitMQ refuses to read it, for example because the queue is missing.
+            TimeoutError: if RabbitMQ does not answer in time.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        queue = labels_queue(self._topic)
+        while True:
+            body = Future[bytes | None]()
+            self._sender.read(queue, body)
+            try:
+                found = body.result(max(0.0, deadline - time.monotonic()))
+            except TimeoutError:
+                body.cancel()
+                raise TimeoutError(self._sender.trouble or "RabbitMQ did not answer in time") from None
+            if found is not None:
+                return decode_labels(found)
+            if time.monotonic() + LABELS_PAUSE_SECONDS > deadline:
+                raise NoLabels(f"the queue {queue} of RabbitMQ stays empty")
+            time.sleep(LABELS_PAUSE_SECONDS)  # another process reads them at this moment
+
+    def set_labels(self, labels: Mapping[str, str], timeout_seconds: float) -> None:
+        """Replace the labels of the topic; return once RabbitMQ has confirmed it.
+
+        Raises:
+            PublishUnconfirmed: if RabbitMQ does not confirm it.
+        """
+        message = Message(encode_labels(labels), {})
+        self.for_topic(labels_queue(self._topic)).publish(message, timeout_seconds)
 
     def close(self) -> None:
         """Send the queued messages and accept no more; do not wait for confirmations."""

@@ -17,6 +17,7 @@ from pika.adapters.select_connection import IOLoop
 from contract.broker_url import broker_address
 from publishing.rabbitmq.confirms import Confirms
 from publishing.rabbitmq.connection import connection_parameters, describe_failure
+from publishing.rabbitmq.labels import read_labels
 
 MIN_PAUSE_SECONDS = 0.1  #: pause before the second attempt to connect; it doubles with each further one
 MAX_PAUSE_SECONDS = 5.0  #: longest pause between two attempts to connect
@@ -55,6 +56,7 @@ class Sender:
         self._parameters = connection_parameters(url, "scrapeq publisher")
         self._address = broker_address(url)
         self._outbox = deque[Outgoing]()
+        self._reads = deque[tuple[str, Future[bytes | None]]]()
         self._confirms = Confirms()
         self._pause = MIN_PAUSE_SECONDS
         self._is_closed = False
@@ -67,11 +69,14 @@ class Sender:
     def send(self, messages: Iterable[Outgoing]) -> None:
         """Send messages as soon as there is a connection; does not wait."""
         self._outbox.extend(messages)
-        with self._start_lock:
-            if not self._is_started:
-                self._is_started = True
-                threading.Thread(target=self._run, name="rabbitmq-sender", daemon=True).start()
+        self._start()
         self._loop.add_callback_threadsafe(self._flush)
+
+    def read(self, queue: str, body: Future[bytes | None]) -> None:
+        """Read the message of a queue as soon as there is a connection; see `read_labels`; does not wait."""
+        self._reads.append((queue, body))
+        self._start()
+        self._loop.add_callback_threadsafe(self._read)
 
     def close(self) -> None:
         """Send what is queued if there is a connection, and end it; does not wait for confirmations."""
@@ -81,6 +86,12 @@ class Sender:
                 self._loop.add_callback_threadsafe(self._end)
             else:
                 self._loop.close()
+
+    def _start(self) -> None:
+        with self._start_lock:
+            if not self._is_started:
+                self._is_started = True
+                threading.Thread(target=self._run, name="rabbitmq-sender", daemon=True).start()
 
     def _run(self) -> None:
         self._connect()
@@ -103,6 +114,11 @@ class Sender:
             connection.close()
         else:
             connection.channel(on_open_callback=self._on_channel)
+            self._read()
+
+    def _read(self) -> None:
+        while self._reads and self._connection is not None and self._connection.is_open:
+            read_labels(self._connection, self._address, *self._reads.popleft())
 
     def _on_channel(self, channel: pika.channel.Channel) -> None:
         self._confirms = Confirms()

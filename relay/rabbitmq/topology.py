@@ -4,6 +4,7 @@
   only messages with the header `shard`; all others are of the type `fanout`.
 - A subscription is a quorum queue. It moves a message to the dead-letter exchange after its deliveries, at
   least once: https://www.rabbitmq.com/docs/quorum-queues#dead-lettering
+- The labels of the jobs topic are in a queue with one message (publishing/rabbitmq/labels.py).
 - For each delay of the retry policy there is a queue without consumers, whose messages return to the
   subscription's queue at the end of their time. All messages of such a queue have the same time, so the first
   one is always the next to return (https://www.rabbitmq.com/docs/ttl#per-message-ttl-caveats).
@@ -18,9 +19,12 @@ from pika import exceptions
 from pika.adapters.blocking_connection import BlockingChannel
 
 from contract.broker_url import broker_address
-from contract.topology import DEAD_LETTER_TOPIC, DISPATCH_TOPIC, LEDGER_SUBSCRIPTIONS
+from contract.topology import DEAD_LETTER_TOPIC, DISPATCH_TOPIC, JOBS_TOPIC, LEDGER_SUBSCRIPTIONS
 from localpubsub.backlog.retry_policy import RetryPolicy
+from publishing.publisher import Message
 from publishing.rabbitmq.connection import connection_parameters, describe_failure
+from publishing.rabbitmq.labels import encode_labels, labels_queue
+from publishing.rabbitmq.wire import new_message_id, write_properties
 from relay.broker import CannotRelay
 from relay.subscriptions import Subscription
 
@@ -108,6 +112,7 @@ def create(url: str, subscriptions: Iterable[Subscription]) -> list[str]:
     try:
         with _connection(url, "scrapeq relay --create") as connection:
             channel = connection.channel()
+            _create_labels(connection)
             for topic in LEDGER_SUBSCRIPTIONS:
                 kind = "headers" if topic == DISPATCH_TOPIC else "fanout"
                 channel.exchange_declare(topic, kind, durable=True)
@@ -119,7 +124,24 @@ def create(url: str, subscriptions: Iterable[Subscription]) -> list[str]:
                     channel.queue_bind(queue.name, queue.topic, arguments=header if is_filtered else None)
     except (exceptions.AMQPError, OSError) as error:
         raise CannotRelay(describe_failure(address, error)) from None
-    return [queue.name for queue in queues]
+    return [queue.name for queue in queues] + [labels_queue(JOBS_TOPIC)]
+
+
+def _create_labels(connection: pika.BlockingConnection) -> None:
+    """Create the queue of the labels, with a message that has none; do nothing if it exists."""
+    name, channel = labels_queue(JOBS_TOPIC), connection.channel()
+    try:
+        connection.channel().queue_declare(name, passive=True)
+    except exceptions.ChannelClosedByBroker as error:
+        if error.reply_code != 404:
+            raise
+        channel.confirm_delivery()
+        channel.exchange_declare(name, "fanout", durable=True)
+        kept = {**QUORUM, "x-delivery-limit": UNLIMITED, "x-max-length": 1, "x-overflow": "drop-head"}
+        channel.queue_declare(name, durable=True, arguments=kept)
+        channel.queue_bind(name, name)
+        empty = write_properties(Message(b"", {}), new_message_id())
+        channel.basic_publish(name, "", encode_labels({}), empty, mandatory=True)
 
 
 def check(url: str, queues: list[Queue]) -> None:

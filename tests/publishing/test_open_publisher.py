@@ -25,11 +25,10 @@ def test_without_a_url_messages_go_to_pubsub(monkeypatch: pytest.MonkeyPatch) ->
     publisher.close()
 
 
-def test_a_url_of_rabbitmq_makes_its_publisher_without_labels() -> None:
-    """An amqp URL means RabbitMQ, whose topics carry no operator's controls."""
+def test_a_url_of_rabbitmq_makes_its_publisher() -> None:
+    """An amqp URL means RabbitMQ; nothing connects to it before the first message."""
     publisher = opened("amqp://127.0.0.1:1/")
     assert isinstance(publisher, RabbitMqPublisher)
-    assert publisher.labels(1) == {}
     publisher.close()
 
 

@@ -1,59 +1,25 @@
 """The real worker takes the relay's pushes, and its outcome goes through RabbitMQ."""
 
 import json
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
 from pathlib import Path
 
 import pytest
-import requests
 
 from console.stack.ports import free_port
+from contract.controls import Controls
 from publishing.publisher import Message
 from publishing.rabbitmq import wire
+from publishing.rabbitmq.publisher import RabbitMqPublisher
 from tests.relay.brokers import RabbitMqUnderTest
 from tests.relay.relay_process import running_relay
-from tests.repository.tree import ROOT
-from tests.servers.pushes import job
+from tests.relay.worker_process import running_worker
+from tests.servers.pushes import ATTRIBUTES, JOB, job
 from tests.servers.rabbitmq import RabbitMqServer
 from tests.servers.site import Site, http
 from tests.servers.waiting import MAX_WAIT_SECONDS, wait_for, wait_until
-from tests.servers.worker_process import COMMAND, environment
 
 ACCOUNT, AUDIENCE = "relay@scrapeq.example", "scrapeq-worker"
-
-
-@contextmanager
-def worker(broker_url: str, certs_port: int, log: Path) -> Iterator[str]:
-    """Run a worker that publishes to a broker and takes only pushes with a token; yield its URL."""
-    port = free_port()
-    variables = environment(
-        BROKER_URL=broker_url,
-        PUSH_AUDIENCE=AUDIENCE,
-        PUSH_SERVICE_ACCOUNT=ACCOUNT,
-        PUSH_CERTS_URL=f"http://127.0.0.1:{certs_port}/oauth2/v1/certs",
-        FETCH_ALLOW_NETWORKS="127.0.0.0/8",
-        HOST="127.0.0.1",
-        PORT=str(port),
-    )
-    url = f"http://127.0.0.1:{port}"
-    with log.open("wb") as output:
-        process = subprocess.Popen(COMMAND, cwd=ROOT, env=variables, stdout=output, stderr=subprocess.STDOUT)
-    try:
-        wait_until(lambda: is_healthy(url), "the worker is healthy")
-        yield url
-    finally:
-        process.kill()
-        process.wait(MAX_WAIT_SECONDS)
-
-
-def is_healthy(url: str) -> bool:
-    """Return whether the worker answers a health check."""
-    try:
-        return requests.get(f"{url}/healthz", timeout=MAX_WAIT_SECONDS).ok
-    except requests.ConnectionError:
-        return False
 
 
 def outcome(server: RabbitMqServer) -> dict[str, object] | None:
@@ -79,10 +45,15 @@ def test_the_worker_scrapes_a_job_only_with_the_token_of_its_account(
     publisher.publish(Message(data, {"job_id": "1"}))
     publisher.close()
     port = free_port()
-    with worker(rabbitmq_server.url, port, tmp_path / "worker.log") as url:
+    variables = {
+        "PUSH_AUDIENCE": AUDIENCE,
+        "PUSH_SERVICE_ACCOUNT": ACCOUNT,
+        "PUSH_CERTS_URL": f"http://127.0.0.1:{port}/oauth2/v1/certs",
+    }
+    with running_worker(rabbitmq_server.url, tmp_path / "worker.log", **variables) as worker:
         tokens = ("--service-account", account, "--audience", AUDIENCE)
         with running_relay(
-            rabbitmq_server.url, f"{url}/", tmp_path / "relay.log", *settings, *tokens, port=port
+            rabbitmq_server.url, f"{worker.url}/", tmp_path / "relay.log", *settings, *tokens, port=port
         ) as relay:
             if is_accepted:
                 record = wait_for(lambda: outcome(rabbitmq_server), bool)
@@ -94,3 +65,30 @@ def test_the_worker_scrapes_a_job_only_with_the_token_of_its_account(
                 assert letter.attributes["reason"] == "wrong_caller"
             wait_until(broker.is_empty)
     assert broker.dead_letters() == []
+
+
+def test_a_job_of_a_cancelled_run_is_acknowledged_and_not_requested(
+    rabbitmq_server: RabbitMqServer, site: Site, tmp_path: Path
+) -> None:
+    """The worker reads the operator's controls from RabbitMQ before the first request."""
+    broker = RabbitMqUnderTest(rabbitmq_server)
+    broker.create()
+    while outcome(rabbitmq_server) is not None:
+        """Remove the outcomes of other tests."""
+    publisher = broker.publisher("scrape-jobs")
+    assert isinstance(publisher, RabbitMqPublisher)
+    publisher.set_labels(Controls().cancel(JOB["run_id"], time.time()).to_labels(), MAX_WAIT_SECONDS)
+    try:
+        publisher.publish(Message(job(url=site.add("/page", http(200, b"<h1>Faust</h1>"))), ATTRIBUTES))
+        log = tmp_path / "worker.log"
+        with running_worker(rabbitmq_server.url, log, PUSH_AUTH="none") as worker:
+            log = tmp_path / "relay.log"
+            with running_relay(rabbitmq_server.url, f"{worker.url}/", log) as relay:
+                wait_until(lambda: relay.counter("acknowledged") == 1)
+    finally:
+        publisher.set_labels({}, MAX_WAIT_SECONDS)
+        publisher.close()
+    record = outcome(rabbitmq_server)
+    assert record is not None
+    assert (record["outcome"], record["reason"]) == ("cancelled", "cancelled")
+    assert site.requests == []

@@ -55,8 +55,11 @@ class DispatcherProcess:
 
 @contextmanager
 def running_dispatcher(pubsub: str = "127.0.0.1:1", **variables: str) -> Iterator[DispatcherProcess]:
-    """Run a dispatcher that publishes to the Pub/Sub at `pubsub`, where nothing listens by default."""
-    port = free_port()
+    """Run a dispatcher that publishes to the Pub/Sub at `pubsub`, where nothing listens by default.
+
+    It listens on a free port, unless the variable PORT names one.
+    """
+    port = int(variables.get("PORT") or free_port())
     chosen = {
         "GOOGLE_CLOUD_PROJECT": "p",
         "PUBSUB_EMULATOR_HOST": pubsub,
