@@ -17,7 +17,6 @@ from dataclasses import replace
 from typing import NamedTuple, cast
 
 import pika
-from pika.adapters.asyncio_connection import AsyncioConnection
 
 from contract.broker_url import broker_address
 from contract.topology import DEAD_LETTER_TOPIC
@@ -26,6 +25,7 @@ from publishing.rabbitmq import wire
 from publishing.rabbitmq.confirms import Confirms, NotConfirmed
 from publishing.rabbitmq.connection import connection_parameters, describe_failure
 from relay.broker import CannotRelay, Received
+from relay.rabbitmq.frames import Connection
 from relay.rabbitmq.native_dead_letter import with_reason
 from relay.rabbitmq.topology import check, queues_of, retry_queue
 from relay.subscriptions import Subscription
@@ -110,7 +110,7 @@ class RabbitMq:
         self._is_dead_letter_queue = subscription.topic == DEAD_LETTER_TOPIC
         self._prefetch = prefetch
         self._take: Callable[[Received], None]
-        self._connection: AsyncioConnection | None = None
+        self._connection: Connection | None = None
         self._channel: pika.channel.Channel | None = None
         self._acknowledgements: Acknowledgements
         self._confirms = Confirms()
@@ -207,7 +207,7 @@ class RabbitMq:
 
     def _connect(self) -> None:
         if not self._is_closed:
-            self._connection = AsyncioConnection(
+            self._connection = Connection(
                 self._parameters,
                 on_open_callback=lambda connection: connection.channel(on_open_callback=self._on_channel),
                 on_open_error_callback=self._on_connection_lost,
@@ -275,7 +275,7 @@ class RabbitMq:
             self._report_loss(error)
             connection.close()
 
-    def _on_connection_lost(self, _: AsyncioConnection, error: Exception) -> None:
+    def _on_connection_lost(self, _: Connection, error: Exception) -> None:
         self._channel = None
         self._confirms.fail(describe_failure(self._address, error))
         if not self._is_closed:
