@@ -22,7 +22,7 @@ from localpubsub.push.tokens import Tokens
 from localpubsub.push.window import PushWindow
 from relay.broker import Broker, Received
 from relay.counters import Counters
-from relay.push_request import AnswerConnection, AnswerEndpoint, body_of
+from relay.push_request import AnswerConnection, AnswerEndpoint, body_of_push
 
 #: Attributes that Pub/Sub adds to a dead letter; the ledger's views read them.
 DELIVERY_COUNT = "CloudPubSubDeadLetterSourceDeliveryCount"
@@ -225,7 +225,7 @@ class Deliveries:
         bearer = ""
         if policy.service_account:
             bearer = await self._tokens.bearer(policy.service_account, policy.audience)
-        request = self._endpoint.request(body_of(received, policy.subscription), bearer)
+        request = self._endpoint.request(body_of_push(received, policy.subscription), bearer)
         try:
             if connection is None or not connection.usable:
                 async with asyncio.timeout(policy.ack_deadline):

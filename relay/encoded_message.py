@@ -1,4 +1,4 @@
-"""Encodes a message as Pub/Sub's protocol buffer, from which localpubsub makes push requests and rows."""
+"""Encodes a message as Pub/Sub's protocol buffer, from which localpubsub makes rows."""
 
 from localpubsub.protocol.messages import PubsubMessage
 from relay.broker import Received

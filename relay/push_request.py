@@ -2,10 +2,10 @@
 
 import json
 
+from localpubsub.backlog.message import date_and_millisecond
 from localpubsub.push.connection import Connection, Endpoint
-from localpubsub.push.envelope import push_body
+from localpubsub.push.envelope import PushedMessage, body_of
 from relay.broker import Received
-from relay.encoded_message import encoded_message
 
 MAX_ANSWER_BYTES = 4096  #: the worker's answer to a push that fails has at most some hundred bytes
 
@@ -42,11 +42,21 @@ class AnswerEndpoint(Endpoint):
     connection_type = AnswerConnection
 
 
-def body_of(received: Received, subscription: str) -> bytes:
+def body_of_push(received: Received, subscription: str) -> bytes:
     """Return the body of the push of a message.
 
     Args:
         received: the message.
         subscription: the name of the subscription, `projects/P/subscriptions/S`.
     """
-    return push_body(encoded_message(received), subscription, received.attempt)
+    message = received.message
+    seconds = int(received.published_at)
+    milliseconds = int((received.published_at - seconds) * 1000)
+    pushed = PushedMessage(
+        message.data,
+        message.attributes,
+        received.message_id,
+        date_and_millisecond(seconds, milliseconds),
+        message.ordering_key,
+    )
+    return body_of(pushed, subscription, received.attempt)

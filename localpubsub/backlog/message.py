@@ -33,8 +33,12 @@ def rfc3339(timestamp: TimestampPb) -> str:
     Milliseconds of 0 are left out, as in protobuf's JSON format, in which Pub/Sub sends times
     (https://protobuf.dev/programming-guides/json/).
     """
-    text = date_and_second(timestamp.seconds)
-    milliseconds = timestamp.nanos // 1_000_000
+    return date_and_millisecond(timestamp.seconds, timestamp.nanos // 1_000_000)
+
+
+def date_and_millisecond(seconds: int, milliseconds: int) -> str:
+    """Return seconds since 1970 and milliseconds as ``rfc3339`` does."""
+    text = date_and_second(seconds)
     return f"{text}.{milliseconds:03d}" if milliseconds else text
 
 
