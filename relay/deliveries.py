@@ -102,7 +102,8 @@ class Deliveries:
         self._open: dict[Received, tuple[float, AnswerConnection]] = {}
         self._is_stopped = False
         self._resume: asyncio.TimerHandle | None = None
-        self._deadlines = asyncio.get_running_loop().create_task(self._end_late_pushes())
+        self._loop = asyncio.get_running_loop()
+        self._deadlines = self._loop.create_task(self._end_late_pushes())
 
     def take(self, received: Received) -> None:
         """Deliver a message as soon as the window, and an earlier message of its ordering key, allow it."""
@@ -140,9 +141,8 @@ class Deliveries:
     def _wake(self) -> None:
         if self._is_stopped or self._is_paused():
             return
-        loop = asyncio.get_running_loop()
         for _ in range(min(self._window.size - len(self._senders), len(self._waiting))):
-            self._senders.add(loop.create_task(self._deliver_while_waiting()))
+            self._senders.add(self._loop.create_task(self._deliver_while_waiting()))
 
     def _is_paused(self) -> bool:
         """Return whether pushes pause, since many failed; if so, wake up at the end of the pause."""
@@ -150,7 +150,7 @@ class Deliveries:
         if seconds <= 0:
             return False
         if self._resume is None:
-            self._resume = asyncio.get_running_loop().call_later(seconds, self._end_pause)
+            self._resume = self._loop.call_later(seconds, self._end_pause)
         return True
 
     def _end_pause(self) -> None:

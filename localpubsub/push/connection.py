@@ -40,6 +40,7 @@ class Connection(asyncio.Protocol):
         self.idle_since = 0.0
         self.usable = True
         self._open_connections = open_connections
+        self._loop = asyncio.get_running_loop()  # kept, since each look-up asks for the process id, too
         self._response = HttpResponse()
         self._pending: asyncio.Future[int] | None = None
         self._transport: asyncio.Transport
@@ -53,7 +54,7 @@ class Connection(asyncio.Protocol):
         if not self.usable:
             raise BadHttpResponse("the connection was closed before the request")
         self._response = HttpResponse()
-        self._pending = asyncio.get_running_loop().create_future()
+        self._pending = self._loop.create_future()
         self._transport.write(request)
         try:
             return await self._pending
