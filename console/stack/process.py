@@ -17,13 +17,14 @@ from console.private_files import private_opener
 from console.stack import kill_on_parent_death
 from console.stack.kill_on_parent_death import signal_group
 from console.stack.signals import defer_signals
+from console.stack.tcp_probe import TcpProbe
 
 if TYPE_CHECKING:
     from requests import Session
 
 START_TIMEOUT_SECONDS = 180.0  #: seconds until a service must be healthy; long enough for busy machines
 POLL_SECONDS = 0.02  #: pause between two queries whether a process has ended
-MAX_TAIL_BYTES = 16 * 1024  #: maximum number of bytes that are read from the end of a log
+MAX_TAIL_BYTES = 16 * 1024  #: maximum number of bytes that are read from a log at once
 
 
 @dataclass(frozen=True)
@@ -35,14 +36,18 @@ class Launch:
         command: program and arguments.
         environment: all environment variables of the service; it inherits no others.
         log: file to which standard output and standard error are appended.
-        health_url: URL that responds with 200 when the service is ready.
+        health_url: URL that responds with 200 when the service is ready; `""` if it has none.
+        probe: is answered when a service that does not speak HTTP is ready.
+        ready_text: text that the service logs when it is ready, if it listens to no port.
     """
 
     title: str
     command: tuple[str, ...]
     environment: Mapping[str, str]
     log: Path
-    health_url: str
+    health_url: str = ""
+    probe: TcpProbe | None = None
+    ready_text: str = ""
 
 
 class ProcessWatcher:
@@ -98,6 +103,7 @@ class Process:
         self._is_killed = False
         # Signals are deferred: one between the start and `watch` would leave a process that nothing ends.
         with defer_signals(), open(launch.log, "ab", opener=private_opener) as log:
+            self._log_start = log.tell()
             self._popen = subprocess.Popen(  # noqa: S603 - runs a service of this project
                 launch.command,
                 env=dict(launch.environment),
@@ -144,6 +150,12 @@ class Process:
             time.sleep(POLL_SECONDS)
         return True
 
+    def has_logged(self, text: str) -> bool:
+        """Return whether the log has a text since the start of the process."""
+        with self.launch.log.open("rb") as log:
+            log.seek(self._log_start)
+            return text.encode() in log.read(MAX_TAIL_BYTES)
+
     def last_lines(self, count: int = 10) -> str:
         """Return the last `count` lines of the log, indented."""
         with self.launch.log.open("rb") as log:
@@ -177,7 +189,7 @@ def wait_until_healthy(process: Process) -> None:
 
     with requests.Session() as session:
         session.trust_env = False  # a proxy must not be used for the loopback interface
-        while not _is_healthy(session, process.launch.health_url):
+        while not _is_healthy(session, process):
             if (status := process.exit_status) is not None:
                 raise StackError(describe_exit(process, status))
             if time.monotonic() > until:
@@ -198,9 +210,14 @@ def describe_status(status: int) -> str:
     return f"signal {-status}" if status < 0 else f"exit status {status}"
 
 
-def _is_healthy(session: "Session", url: str) -> bool:
+def _is_healthy(session: "Session", process: Process) -> bool:
+    launch = process.launch
+    if launch.probe is not None:
+        return launch.probe.is_answered()
+    if launch.ready_text:
+        return process.has_logged(launch.ready_text)
     try:
-        return session.get(url, timeout=2).status_code == 200
+        return session.get(launch.health_url, timeout=2).status_code == 200
     except OSError:  # the base class of the exceptions of requests
         return False
 

@@ -1,13 +1,24 @@
-"""Makes the commands and environments of the three local services. Pure."""
+"""Makes the commands and environments of the local services. Pure."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 
+from console.stack.addresses import (
+    CONSOLE_PORT,
+    DISPATCHER_PORT,
+    PUBSUB_HTTP_PORT,
+    PUBSUB_PORT,
+    RELAY_PORT,
+    SHARDS_RELAY_PORT,
+    WORKER_PORT,
+    Addresses,
+    port_of,
+)
 from console.stack.ports import LOOPBACK
 from console.stack.process import Launch
 from contract import topology
@@ -16,8 +27,6 @@ PROJECT = "scrapeq-local"
 PUSH_SERVICE_ACCOUNT = "push@scrapeq-local.iam.gserviceaccount.com"
 PUSH_AUDIENCE = "scrapeq-worker"
 PUBSUB, DISPATCHER, WORKER, CONSOLE = "pubsub", "dispatcher", "worker", "console"
-PUBSUB_PORT, PUBSUB_HTTP_PORT = "Pub/Sub (gRPC)", "Pub/Sub (HTTP)"
-DISPATCHER_PORT, WORKER_PORT, CONSOLE_PORT = "the dispatcher", "the worker", "the operator's page"
 LOOPBACK_NETWORKS = "127.0.0.0/8,::1/128"
 PUBLISH_SECONDS = 5  #: seconds that the worker needs to publish (worker/settings.py)
 MAX_DELIVERY_ATTEMPTS = 100  #: Pub/Sub's maximum: https://cloud.google.com/pubsub/docs/dead-letter-topics
@@ -72,6 +81,8 @@ class StackOptions:
             sends, at the same time. PAGE_CONCURRENCY of the worker limits the pages that are processed.
         environment: additional environment variables of the services; `service_environments`: of single ones.
         pubsub_arguments: additional command-line arguments of localpubsub.
+        broker: the broker that carries the messages instead of localpubsub: its name, if its server is
+            started on this machine, or the URL of one that runs.
     """
 
     data: Path
@@ -87,6 +98,7 @@ class StackOptions:
     environment: Mapping[str, str] = field(default_factory=dict)
     service_environments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     pubsub_arguments: tuple[str, ...] = ()
+    broker: str = ""
 
     @property
     def subscription_policy(self) -> DeliveryPolicy:
@@ -101,62 +113,35 @@ class StackOptions:
     def wanted_ports(self) -> dict[str, tuple[int, str]]:
         """Return for each purpose the port and the command-line option, as `allocate_ports` requires."""
         page = {} if self.console_port is None else {CONSOLE_PORT: (self.console_port, "--console-port")}
+        if self.broker:
+            queue = {RELAY_PORT: (0, ""), SHARDS_RELAY_PORT: (0, "")}
+        else:
+            queue = {
+                PUBSUB_PORT: (self.pubsub_port, "--pubsub-port"),
+                PUBSUB_HTTP_PORT: (self.pubsub_http_port, "--pubsub-http-port"),
+            }
         return {
-            PUBSUB_PORT: (self.pubsub_port, "--pubsub-port"),
-            PUBSUB_HTTP_PORT: (self.pubsub_http_port, "--pubsub-http-port"),
+            **queue,
             DISPATCHER_PORT: (self.dispatcher_port, "--dispatcher-port"),
             WORKER_PORT: (self.worker_port, "--worker-port"),
             **page,
         }
 
 
-@dataclass(frozen=True)
-class Addresses:
-    """Addresses of the services, once the ports are known.
-
-    Attributes:
-        pubsub_host: `host:port` of localpubsub's gRPC API.
-        pubsub_http_url: URL of localpubsub's HTTP port.
-        dispatcher_url: URL that accepts crawls.
-        worker_url: URL that accepts pushed jobs.
-        console_url: URL of the operator's page; `""` if it is not served.
-    """
-
-    pubsub_host: str
-    pubsub_http_url: str
-    dispatcher_url: str
-    worker_url: str
-    console_url: str = ""
-
-    @classmethod
-    def at(cls, ports: Mapping[str, int]) -> "Addresses":
-        """Make the addresses from the ports that `allocate_ports` chose for `StackOptions.wanted_ports`."""
-        urls = {purpose: f"http://{LOOPBACK}:{port}" for purpose, port in ports.items()}
-        pubsub_host = f"{LOOPBACK}:{ports[PUBSUB_PORT]}"
-        return cls(
-            pubsub_host,
-            urls[PUBSUB_HTTP_PORT],
-            urls[DISPATCHER_PORT],
-            urls[WORKER_PORT],
-            urls.get(CONSOLE_PORT, ""),
-        )
-
-    @property
-    def ports(self) -> tuple[str, ...]:
-        """The ports of all services, which no crawl may request."""
-        urls = (self.pubsub_host, self.pubsub_http_url, self.dispatcher_url, self.worker_url)
-        return tuple(map(_port, (*urls, *filter(None, [self.console_url]))))
-
-    @property
-    def certs_url(self) -> str:
-        """URL of the certificates that verify localpubsub's push tokens; Google's URL has the same path."""
-        return f"{self.pubsub_http_url}/oauth2/v1/certs"
-
-
 def environment_of(
-    options: StackOptions, addresses: Addresses, inherited: Mapping[str, str]
+    options: StackOptions,
+    addresses: Addresses,
+    inherited: Mapping[str, str],
+    broker_ports: Sequence[int] = (),
 ) -> dict[str, str]:
-    """Return the environment variables of the services. A client of the local Pub/Sub can use them, too."""
+    """Return the environment variables of the services. A client of the local Pub/Sub can use them, too.
+
+    Args:
+        options: the options of the stack.
+        addresses: the addresses of its services.
+        inherited: the environment variables of the operator.
+        broker_ports: the ports of the broker's server, if the stack starts it.
+    """
     return {
         **_time_limits(options.delivery.ack_deadline_seconds, {**inherited, **options.environment}),
         **without_loopback_proxies(inherited),
@@ -164,6 +149,7 @@ def environment_of(
         "PYTHONUNBUFFERED": "1",
         "GOOGLE_CLOUD_PROJECT": PROJECT,
         "PUBSUB_EMULATOR_HOST": addresses.pubsub_host,
+        "BROKER_URL": addresses.broker_url,
         "JOBS_TOPIC": topology.JOBS_TOPIC,
         "OUTCOMES_TOPIC": topology.OUTCOMES_TOPIC,
         "DEAD_LETTER_TOPIC": topology.DEAD_LETTER_TOPIC,
@@ -181,7 +167,7 @@ def environment_of(
         "PUSH_SERVICE_ACCOUNT": PUSH_SERVICE_ACCOUNT,
         "PUSH_CERTS_URL": addresses.certs_url,
         "FETCH_ALLOW_NETWORKS": _allowed_networks(inherited),
-        "FETCH_REFUSE_PORTS": _refused_ports(inherited, addresses),
+        "FETCH_REFUSE_PORTS": _refused_ports(inherited, addresses, broker_ports),
         "ACK_DEADLINE_SECONDS": str(options.delivery.ack_deadline_seconds),
         "HOST": LOOPBACK,
         "WEB_CONCURRENCY": str(options.worker_processes),
@@ -198,9 +184,10 @@ def _allowed_networks(inherited: Mapping[str, str]) -> str:
     return ",".join(filter(None, [inherited.get("FETCH_ALLOW_NETWORKS"), LOOPBACK_NETWORKS]))
 
 
-def _refused_ports(inherited: Mapping[str, str], addresses: Addresses) -> str:
+def _refused_ports(inherited: Mapping[str, str], addresses: Addresses, broker_ports: Sequence[int]) -> str:
     """Return the ports that are never fetched from: the user's setting and those of the stack itself."""
-    return ",".join(filter(None, [inherited.get("FETCH_REFUSE_PORTS"), *addresses.ports]))
+    own = (*addresses.ports, *map(str, broker_ports))
+    return ",".join(filter(None, [inherited.get("FETCH_REFUSE_PORTS"), *own]))
 
 
 def without_loopback_proxies(inherited: Mapping[str, str]) -> dict[str, str]:
@@ -240,14 +227,15 @@ def launches(
 ) -> dict[str, Launch]:
     """Return the command, environment, log and health check of each service, by the service's name."""
     commands = {
-        PUBSUB: (_pubsub(options, addresses), f"{addresses.pubsub_http_url}/healthz"),
         DISPATCHER: (_dispatcher(addresses), f"{addresses.dispatcher_url}/healthz"),
         WORKER: (_worker(), f"{addresses.worker_url}/healthz"),
     }
+    if addresses.pubsub_host:
+        commands[PUBSUB] = (_pubsub(options, addresses), f"{addresses.pubsub_http_url}/healthz")
     if addresses.console_url:
         commands[CONSOLE] = (_console(options, addresses), f"{addresses.console_url}/healthz")
     urls = {DISPATCHER: addresses.dispatcher_url, WORKER: addresses.worker_url}
-    ports = {name: {"PORT": _port(url)} for name, url in urls.items()}
+    ports = {name: {"PORT": port_of(url)} for name, url in urls.items()}
     return {
         name: Launch(
             TITLES[name],
@@ -264,8 +252,8 @@ def _pubsub(options: StackOptions, addresses: Addresses) -> tuple[str, ...]:
     return (
         "localpubsub",
         *("--data", str(options.data.absolute() / "pubsub")),
-        *("--port", _port(addresses.pubsub_host)),
-        *("--http-port", _port(addresses.pubsub_http_url)),
+        *("--port", port_of(addresses.pubsub_host)),
+        *("--http-port", port_of(addresses.pubsub_http_url)),
         *("--max-outstanding", str(options.concurrency)),
         *options.pubsub_arguments,
     )
@@ -275,7 +263,7 @@ def _dispatcher(addresses: Addresses) -> tuple[str, ...]:
     return (
         "functions_framework",
         *("--source", str(_source_of("dispatcher") / "main.py"), "--target", "dispatch"),
-        *("--host", LOOPBACK, "--port", _port(addresses.dispatcher_url)),
+        *("--host", LOOPBACK, "--port", port_of(addresses.dispatcher_url)),
     )
 
 
@@ -285,11 +273,7 @@ def _worker() -> tuple[str, ...]:
 
 def _console(options: StackOptions, addresses: Addresses) -> tuple[str, ...]:
     data = options.data.absolute()
-    return ("console", "console", "--port", _port(addresses.console_url), "--data", str(data))
-
-
-def _port(address: str) -> str:
-    return address.rpartition(":")[2]
+    return ("console", "console", "--port", port_of(addresses.console_url), "--data", str(data))
 
 
 def _source_of(package: str) -> Path:

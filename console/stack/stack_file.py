@@ -18,7 +18,8 @@ from pydantic import TypeAdapter
 
 from console.errors import StackNotRunningError, UsageError
 from console.private_files import private_opener, replace_private_file
-from console.stack.services import FETCH_SETTINGS, LOOPBACK_NETWORKS, AckPolicy, Addresses, DeliveryPolicy
+from console.stack.addresses import Addresses
+from console.stack.services import FETCH_SETTINGS, LOOPBACK_NETWORKS, AckPolicy, DeliveryPolicy
 
 DEFAULT_DATA = ".scrapeq"  #: data directory of commands without --data and SCRAPEQ_DATA
 NAME, LOCK = "stack.json", "lock"
@@ -38,6 +39,7 @@ class StackRecord:
         ack_policy: acknowledgement policy of the worker.
         delivery: how jobs are delivered and retried.
         fetch_settings: settings of the worker that limit which addresses it requests.
+        broker: identifies the broker that carries the messages; `""` for localpubsub.
     """
 
     pid: int
@@ -47,6 +49,7 @@ class StackRecord:
     ack_policy: AckPolicy = AckPolicy.SUCCESS
     delivery: DeliveryPolicy = field(default_factory=DeliveryPolicy)
     fetch_settings: dict[str, str] = field(default_factory=dict)
+    broker: str = ""
 
 
 _RECORD = TypeAdapter(StackRecord)

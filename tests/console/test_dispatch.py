@@ -12,8 +12,9 @@ from werkzeug import Request, Response
 from console.dispatch import RETRY_DELAYS_SECONDS, dispatch
 from console.dispatch_response import DispatchResponse
 from console.errors import DispatchError
+from console.stack.addresses import Addresses
 from console.stack.ports import free_port
-from console.stack.services import AckPolicy, Addresses
+from console.stack.services import AckPolicy
 from console.stack.stack_file import StackRecord, lock_data_directory, write_stack
 from contract.crawl import Crawl
 from extraction.selectors import CHECKS

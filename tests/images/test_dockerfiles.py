@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from console.stack.addresses import Addresses
 from console.stack.ports import LOOPBACK
-from console.stack.services import Addresses, StackOptions, launches
+from console.stack.services import StackOptions, launches
 from tests.images.dockerfile_build import instructions
 from tests.repository.tree import ROOT, package_closure
 from tests.servers.requirements import skip_or_fail

@@ -12,10 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from console.stack.addresses import Addresses
 from console.stack.ports import allocate_ports
 from console.stack.process import Process, ProcessWatcher, stop_all, wait_until_healthy
 from console.stack.pubsub_setup import prepare_topology, subscriber_client, subscription_path
-from console.stack.services import DISPATCHER, WORKER, Addresses, StackOptions, environment_of, launches
+from console.stack.services import DISPATCHER, WORKER, StackOptions, environment_of, launches
 from contract.topology import LEDGER_SUBSCRIPTIONS, OUTCOMES_TOPIC
 from tests.journey.dispatching import MANY_ATTEMPTS
 from tests.servers.waiting import MAX_WAIT_SECONDS

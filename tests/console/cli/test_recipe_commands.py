@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from console.stack.services import LOOPBACK_NETWORKS, Addresses
+from console.stack.addresses import Addresses
+from console.stack.services import LOOPBACK_NETWORKS
 from console.stack.stack_file import StackRecord, write_stack
 from contract.schema import crawl_schema, recipe_schema
 from tests.console.command import Scrapeq

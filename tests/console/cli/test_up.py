@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from console.cli.up import address_lines
-from console.stack.services import Addresses
+from console.stack.addresses import Addresses
 from console.stack.stack_file import is_running, read_stack
 from tests.console.command import Scrapeq
 from tests.console.detached import FREE_PORTS, detached_stack, scrapeq_process

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from console.stack.addresses import Addresses
 from console.stack.services import (
     PUBLISH_SECONDS,
     PUBSUB,
     AckPolicy,
-    Addresses,
     DeliveryPolicy,
     StackOptions,
     environment_of,

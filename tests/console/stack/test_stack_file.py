@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from console.errors import StackNotRunningError, UsageError
-from console.stack.services import AckPolicy, Addresses, DeliveryPolicy
+from console.stack.addresses import Addresses
+from console.stack.services import AckPolicy, DeliveryPolicy
 from console.stack.stack_file import (
     NAME,
     StackRecord,

@@ -1,0 +1,1 @@
+"""Starts the servers of brokers other than Pub/Sub on this machine."""
