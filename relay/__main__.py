@@ -11,6 +11,7 @@ from contract.faults import ConfidentialFault
 from localpubsub.backlog.retry_policy import RetryPolicy
 from localpubsub.clock import Clock
 from localpubsub.event_loop import new_event_loop, on_signal
+from localpubsub.private_files import make_private_directory
 from localpubsub.push.tls import TlsContext
 from localpubsub.push.tokens import Tokens
 from localpubsub.push.window import PushWindow
@@ -56,6 +57,8 @@ async def _serve(options: argparse.Namespace, redelivery: Redelivery) -> None:
     broker = broker_kind(options.broker_url).open(
         options.broker_url, pushed(redelivery)[options.subscription], 2 * options.window
     )
+    if options.key_directory is not None:
+        make_private_directory(options.key_directory)
     tokens = Tokens(options.key_directory, Clock())
     deliveries = Deliveries(
         broker,

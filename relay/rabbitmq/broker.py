@@ -108,6 +108,7 @@ class RabbitMq:
         self._queues = list(queues_of(subscription))
         self._queue = subscription.name
         self._is_dead_letter_queue = subscription.topic == DEAD_LETTER_TOPIC
+        self._counts_attempts = subscription.redelivery is not None
         self._prefetch = prefetch
         self._take: Callable[[Received], None]
         self._connection: Connection | None = None
@@ -168,6 +169,11 @@ class RabbitMq:
 
     async def release(self, received: Received) -> None:
         """See `Broker.release`."""
+        acknowledgements, tag = cast("_Receipt", received.receipt)
+        if not self._counts_attempts:
+            if acknowledgements.channel.is_open:
+                acknowledgements.reject(tag)
+            return
         await self._move(received, "", self._queue, received.attempt - 1, {})
 
     async def dead_letter(self, received: Received, attributes: Mapping[str, str]) -> None:
