@@ -8,6 +8,7 @@
     ├── LedgerError      the ledger does not exist or does not contain the run (1)
     ├── DispatchError    the dispatcher refused the crawl or could not be reached (1)
     ├── ControlError     Pub/Sub failed while a run, a host or all were cancelled, paused or resumed (1)
+    ├── NoPubsubError    the stack has another broker, which cannot do what the command needs (1)
     ├── ReplayError      Pub/Sub failed; jobs whose publish was not confirmed are still dead letters (1)
     ├── PubsubAccessError    there are no credentials for Pub/Sub (1)
     ├── PageNotFetched   `scrapeq try` could not fetch the page, for example because of robots.txt (1)
@@ -52,8 +53,12 @@ class ControlError(ConsoleError):
     """A call to Pub/Sub failed, so a control is not in force, or an operator contradicts another."""
 
 
+class NoPubsubError(ConsoleError):
+    """The stack has another broker than Pub/Sub, which cannot do what the command needs."""
+
+
 class ReplayError(ConsoleError):
-    """A call to Pub/Sub failed during a replay."""
+    """A call to Pub/Sub or to another broker failed during a replay."""
 
 
 class PubsubAccessError(ConsoleError):

@@ -44,6 +44,7 @@ class LimitWatch:
     clock: Callable[[], float] = time.monotonic
     _next_at: float = 0.0
     _cancelled: set[str] = field(default_factory=set)
+    _announced: set[str] = field(default_factory=set)
 
     def check(self) -> None:
         """Cancel the runs that have reached a limit; do nothing if the last check was just before."""
@@ -66,10 +67,15 @@ class LimitWatch:
                 if not queue.controls().is_cancelled(run_id):  # by an operator, or by another watch
                     cancel(queue, run_id, f"limit {name}", in_flight=in_flight)
         except ConsoleError as error:
-            self.announce(f"Run {run_id} has reached limits.{name}, and is not cancelled yet: {error}")
+            self._announce_once(f"Run {run_id} has reached limits.{name}, and is not cancelled yet: {error}")
             return
         self._cancelled.add(run_id)
         self.announce(f"Run {run_id} is cancelled, because {sentence}. Requests that have begun may finish.")
+
+    def _announce_once(self, text: str) -> None:
+        if text not in self._announced:
+            self._announced.add(text)
+            self.announce(text)
 
 
 def reached_limit(ledger: Ledger, limits: RunLimits) -> tuple[str, str] | None:

@@ -5,9 +5,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from console.dead_letters.publishing import Message, publish
+from console.dead_letters.publishing import Connection, Message, publish
 from console.ledger.dead_letter_rows import DeadLetter
-from console.stack.pubsub_connection import PubsubConnection
 from contract.operator_act import MAX_TEXT_CHARACTERS, Act, OperatorAct
 from contract.topology import OPERATOR_TOPIC
 
@@ -60,11 +59,10 @@ class Command(NamedTuple):
         return OperatorAct.model_validate(known | fields)
 
 
-def record(pubsub: PubsubConnection, acts: Iterable[OperatorAct]) -> None:
+def record(pubsub: Connection, acts: Iterable[OperatorAct]) -> None:
     """Publish acts, and wait for the confirmations.
 
     Raises:
-        GoogleAPIError: a publish failed.
-        TimeoutError: a publish was not confirmed in time.
+        GoogleAPIError, TimeoutError, BrokerError: as of `publish`.
     """
     publish(pubsub, OPERATOR_TOPIC, (Message(act.encode(), act.attributes()) for act in acts))

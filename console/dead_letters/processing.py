@@ -9,14 +9,17 @@ dead letters for which the ledger shows that nothing is left to do.
 import time
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from google.api_core.exceptions import GoogleAPIError
 from google.pubsub_v1 import types
 
 from console.dead_letters.queue import MESSAGES_PER_PULL, DeadLetterQueue
-from console.errors import ReplayError
+from console.errors import BrokerError, ReplayError
 from console.stack.pubsub_connection import describe_failure
+
+if TYPE_CHECKING:
+    from console.dead_letters.broker import BrokerDeadLetters  # needs the relay, which an image has not
 
 #: Consecutive pulls without a new dead letter after which the subscription counts as read. One empty response
 #: is not enough, because Pub/Sub may return one although messages remain:
@@ -25,6 +28,9 @@ MAX_EMPTY_PULLS: Final = 2
 PACED_SECONDS: Final = 5.0  #: with a rate, one batch has the dead letters of at most so many seconds
 MAX_SLEEP_SECONDS: Final = 5.0  #: maximum number of seconds without a renewal of the ack deadlines
 
+#: What a call to Pub/Sub or to another broker raises.
+CALL_ERRORS: Final = (GoogleAPIError, TimeoutError, BrokerError)
+DeadLetters: TypeAlias = "DeadLetterQueue | BrokerDeadLetters"
 Settle = Callable[[Sequence[types.PubsubMessage]], None]
 
 
@@ -60,7 +66,7 @@ class Processed(NamedTuple):
 
 
 def process(
-    queue: DeadLetterQueue,
+    queue: DeadLetters,
     selection: Selection,
     settle: Settle,
     show: Callable[[int], None] = lambda _: None,
@@ -71,7 +77,7 @@ def process(
     Args:
         queue: the subscription.
         selection: which dead letters to work off.
-        settle: does what is to be done with dead letters; it returns after Pub/Sub has confirmed that.
+        settle: does what is to be done with dead letters; it returns after that is confirmed.
         show: called with the number of dead letters that are done so far.
         sleep: waits the given number of seconds.
 
@@ -81,11 +87,11 @@ def process(
     work = _Work(queue, selection, settle, show, sleep)
     try:
         work.run()
-    except (GoogleAPIError, TimeoutError) as error:
+    except CALL_ERRORS as error:
         why = describe_failure(error, queue.address)
         raise ReplayError(
-            f"{len(work.done)} dead letters are done, then Pub/Sub failed: {why}. The others are still "
-            "dead letters; run the command again."
+            f"{len(work.done)} dead letters are done, then {queue.address.title} failed: {why}. The others "
+            "are still dead letters; run the command again."
         ) from error
     is_stopped = selection.limit is not None and len(work.done) >= selection.limit
     return Processed(work.done, work.outdated, 0 if is_stopped else len(selection.chosen - work.done))
@@ -94,7 +100,7 @@ def process(
 class _Work:
     def __init__(
         self,
-        queue: DeadLetterQueue,
+        queue: DeadLetters,
         selection: Selection,
         settle: Settle,
         show: Callable[[int], None],

@@ -1,7 +1,7 @@
-"""Publishes messages, and returns when Pub/Sub has confirmed all of them."""
+"""Publishes messages, and returns when Pub/Sub or another broker has confirmed all of them."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from google.pubsub_v1 import PublisherClient as Client
 from google.pubsub_v1 import types
@@ -10,6 +10,9 @@ from console.dead_letters.queue import CALL_TIMEOUT_SECONDS
 from console.stack.pubsub_connection import PubsubConnection
 from contract.dead_letter import strip_dead_letter_attributes
 from contract.topology import JOBS_TOPIC
+
+if TYPE_CHECKING:
+    from console.dead_letters.broker import BrokerConnection  # needs the relay, which an image has not
 
 #: Names that cannot be attributes in a call of `PublisherClient.publish`, which takes attributes as keywords.
 PARAMETERS: Final = frozenset({"self", "topic", "data", "ordering_key", "retry", "timeout"})
@@ -23,18 +26,26 @@ class Message(NamedTuple):
     ordering_key: str = ""
 
 
-def publish(pubsub: PubsubConnection, topic: str, messages: Iterable[Message]) -> None:
+#: A connection to Pub/Sub or to another broker.
+Connection: TypeAlias = "PubsubConnection | BrokerConnection"
+
+
+def publish(pubsub: Connection, topic: str, messages: Iterable[Message]) -> None:
     """Publish messages to a topic, and wait for the confirmations.
 
     Args:
-        pubsub: a connection to Pub/Sub.
+        pubsub: a connection.
         topic: the topic's short name.
         messages: the messages.
 
     Raises:
-        GoogleAPIError: a publish failed.
+        GoogleAPIError: Pub/Sub refused a publish.
         TimeoutError: a publish was not confirmed in time.
+        BrokerError: another broker did not confirm a publish.
     """
+    if not isinstance(pubsub, PubsubConnection):
+        pubsub.publish(topic, messages)
+        return
     confirmations = []
     for message in messages:
         if PARAMETERS & message.attributes.keys():
@@ -69,21 +80,20 @@ def _publish_at_once(pubsub: PubsubConnection, topic: str, message: Message) -> 
     )
 
 
-def publish_jobs_again(pubsub: PubsubConnection, dead_letters: Sequence[types.PubsubMessage]) -> None:
+def publish_jobs_again(pubsub: Connection, dead_letters: Sequence[types.PubsubMessage]) -> None:
     """Publish dead letters as the jobs that they were.
 
     The attributes that Pub/Sub and the worker added are removed; body, other attributes and ordering key are
     kept. A message that is no job is published as well: a later version may be able to read it.
 
     Raises:
-        GoogleAPIError: a publish failed.
-        TimeoutError: a publish was not confirmed in time.
+        GoogleAPIError, TimeoutError, BrokerError: as of `publish`.
     """
     publish(
         pubsub,
         JOBS_TOPIC,
         (
-            Message(each.data, strip_dead_letter_attributes(each.attributes), each.ordering_key)
+            Message(each.data, dict(strip_dead_letter_attributes(each.attributes)), each.ordering_key)
             for each in dead_letters
         ),
     )

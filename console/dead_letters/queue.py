@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 
 from google.api_core.exceptions import DeadlineExceeded, GoogleAPIError
 from google.pubsub_v1 import types
@@ -110,15 +109,6 @@ class DeadLetterQueue:
                 timeout=CALL_TIMEOUT_SECONDS,
                 retry=None,
             )
-
-
-@contextmanager
-def released(queue: DeadLetterQueue) -> Iterator[DeadLetterQueue]:
-    """Yield a queue, and release what it holds at the end of the block."""
-    try:
-        yield queue
-    finally:
-        queue.release()
 
 
 def _parts(ack_ids: list[str]) -> Iterator[list[str]]:

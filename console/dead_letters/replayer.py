@@ -5,19 +5,18 @@ from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
-from google.api_core.exceptions import GoogleAPIError
 from google.pubsub_v1 import types
 
 from console.dead_letters.acts import Command, record
-from console.dead_letters.processing import PACED_SECONDS, Processed, Selection, Settle, process
-from console.dead_letters.publishing import Message, publish, publish_jobs_again
+from console.dead_letters.processing import CALL_ERRORS, PACED_SECONDS, Processed, Selection, Settle, process
+from console.dead_letters.publishing import Connection, Message, publish, publish_jobs_again
 from console.dead_letters.queue import MESSAGES_PER_PULL
 from console.dead_letters.replacing import Replacements
-from console.dead_letters.replay import Show, open_dead_letters
+from console.dead_letters.replay import Show, open_connection, open_dead_letters
 from console.errors import ReplayError
 from console.ledger.dead_letter_rows import DeadLetter
 from console.stack.pubsub_address import PubsubAddress
-from console.stack.pubsub_connection import PubsubConnection, describe_failure, open_pubsub
+from console.stack.pubsub_connection import describe_failure
 from contract.job import Job
 from contract.operator_act import OperatorAct
 from contract.topology import JOBS_TOPIC
@@ -84,7 +83,7 @@ class Replayer:
             show: called with the number of jobs that are done in this step.
 
         Raises:
-            ReplayError: a call to Pub/Sub failed; what was not confirmed is as it was.
+            ReplayError: a call failed; what was not confirmed is as it was.
         """
         selection = Selection(self._letters.keys(), self._outdated, limit, self._per_second)
         with open_dead_letters(self._address) as (queue, pubsub):
@@ -104,10 +103,10 @@ class Replayer:
         Raises:
             ReplayError: Pub/Sub failed.
         """
-        with open_pubsub(self._address) as pubsub:
+        with open_connection(self._address) as pubsub:
             _record(pubsub, self._command.ended(self._done, detail))
 
-    def _settle(self, pubsub: PubsubConnection) -> Settle:
+    def _settle(self, pubsub: Connection) -> Settle:
         def settle(messages: Sequence[types.PubsubMessage]) -> None:
             if self._replacements is None:
                 publish_jobs_again(pubsub, messages)
@@ -125,7 +124,7 @@ class Replayer:
 
     def _replace_others(
         self,
-        pubsub: PubsubConnection,
+        pubsub: Connection,
         room: int | None,
         show: Show,
         sleep: Callable[[float], None] = time.sleep,
@@ -140,9 +139,9 @@ class Replayer:
             part = self._others[: min(size, count - len(done))]
             try:
                 _publish(pubsub, part)
-            except (GoogleAPIError, TimeoutError) as error:
-                why = describe_failure(error, pubsub.address)
-                raise ReplayError(f"{len(done)} jobs were replaced, then Pub/Sub failed: {why}") from error
+            except CALL_ERRORS as error:
+                why = f"{pubsub.address.title} failed: {describe_failure(error, pubsub.address)}"
+                raise ReplayError(f"{len(done)} jobs were replaced, then {why}") from error
             del self._others[: len(part)]
             done += part
             show(len(done))
@@ -170,7 +169,7 @@ def drop(
         show: called with the number of dead letters that are dropped so far.
 
     Raises:
-        ReplayError: a call to Pub/Sub failed; what was not confirmed is as it was.
+        ReplayError: a call failed; what was not confirmed is as it was.
     """
     with open_dead_letters(address) as (queue, pubsub):
         _record(pubsub, command.begun(len(letters)))
@@ -183,15 +182,15 @@ def drop(
     return processed
 
 
-def _publish(pubsub: PubsubConnection, jobs: Sequence[Job]) -> None:
+def _publish(pubsub: Connection, jobs: Sequence[Job]) -> None:
     publish(
         pubsub, JOBS_TOPIC, [Message(job.encode(), job.attributes(""), job.ordering_key()) for job in jobs]
     )
 
 
-def _record(pubsub: PubsubConnection, act: OperatorAct) -> None:
+def _record(pubsub: Connection, act: OperatorAct) -> None:
     try:
         record(pubsub, [act])
-    except (GoogleAPIError, TimeoutError) as error:
-        why = describe_failure(error, pubsub.address)
-        raise ReplayError(f"The act could not be recorded, because Pub/Sub failed: {why}") from error
+    except CALL_ERRORS as error:
+        why = f"{pubsub.address.title} failed: {describe_failure(error, pubsub.address)}"
+        raise ReplayError(f"The act could not be recorded, because {why}") from error

@@ -1,4 +1,7 @@
-"""Finds the Pub/Sub that a command acts on: that of the deployment whose ledger is read, or a local one."""
+"""Finds the Pub/Sub that a command acts on: that of the deployment whose ledger is read, or a local one.
+
+A local stack may have another broker instead.
+"""
 
 import os
 from collections.abc import Mapping
@@ -8,27 +11,35 @@ from typing import Final, NamedTuple
 from console.errors import UsageError
 from console.ledger.bigquery_address import DEFAULT_TOPICS, read_bigquery_address
 from console.ledger.open_ledger import SCHEME, VARIABLE
+from console.stack.brokers.choice import title_of
 from console.stack.services import PROJECT
 from console.stack.stack_file import running_stack
 
 
 class PubsubAddress(NamedTuple):
-    """A Pub/Sub, and the stack there.
+    """A Pub/Sub or another broker, and the stack there.
 
     Attributes:
         host: `host:port` of a local Pub/Sub; `""` for Google's, with application default credentials.
         project: the project of the topics.
         prefix: prefix of the names of topics and subscriptions.
+        broker_url: BROKER_URL of a local stack whose messages another broker carries; `""` for Pub/Sub.
     """
 
     host: str
     project: str = PROJECT
     prefix: str = DEFAULT_TOPICS
+    broker_url: str = ""
 
     @property
     def is_local(self) -> bool:
-        """Whether it is a local Pub/Sub, and not Google's."""
-        return bool(self.host)
+        """Whether it is that of a local stack, and not Google's."""
+        return bool(self.host or self.broker_url)
+
+    @property
+    def title(self) -> str:
+        """Name of Pub/Sub or of the broker in messages."""
+        return title_of(self.broker_url)
 
     def topic(self, name: str) -> str:
         """Return the full name of a topic of contract/topology.py."""
@@ -47,7 +58,7 @@ LOCAL: Final = PubsubAddress("localhost")
 
 
 def address_of(option: str | None, data: Path, environment: Mapping[str, str] = os.environ) -> PubsubAddress:
-    """Return the Pub/Sub of the deployment that LEDGER names, of an option, or of the running stack.
+    """Return the Pub/Sub of the deployment that LEDGER names, of an option, or that of the running stack.
 
     Args:
         option: `host:port` of a local Pub/Sub; None if no option names one.
@@ -60,7 +71,10 @@ def address_of(option: str | None, data: Path, environment: Mapping[str, str] = 
     """
     ledger = environment.get(VARIABLE, "")
     if not ledger.startswith(SCHEME):
-        return PubsubAddress(option or running_stack(data).addresses.pubsub_host)
+        if option:
+            return PubsubAddress(option)
+        addresses = running_stack(data).addresses
+        return PubsubAddress(addresses.pubsub_host, broker_url=addresses.broker_url)
     deployment = read_bigquery_address(ledger)
     if option is not None:
         raise UsageError(

@@ -12,7 +12,7 @@ from google.cloud.pubsub_v1.types import PublisherOptions
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
-from console.errors import PubsubAccessError
+from console.errors import NoPubsubError, PubsubAccessError
 from console.stack.pubsub_address import PubsubAddress
 from console.stack.pubsub_setup import publisher_client, subscriber_client
 
@@ -20,6 +20,12 @@ GOOGLE: Final = "pubsub.googleapis.com:443"  #: address of Google's Pub/Sub
 LOGIN: Final = (
     "There are no valid credentials for Google Cloud: run `gcloud auth application-default login`, or set "
     "GOOGLE_APPLICATION_CREDENTIALS"
+)
+#: Labels of Pub/Sub's topic carry the controls to the workers (docs/decisions/labels-carry-controls.md).
+NO_LABELS: Final = (
+    "The messages of this stack are on {broker}, which has no labels that carry `scrapeq cancel` and "
+    "`scrapeq pause` to the workers: `scrapeq down` stops all jobs until the next `scrapeq up`, and "
+    "`limits.until` of a crawl ends its run at a time."
 )
 
 
@@ -51,8 +57,11 @@ def open_pubsub(address: PubsubAddress) -> Iterator[PubsubConnection]:
     """Yield a connection; PUBSUB_EMULATOR_HOST is ignored.
 
     Raises:
+        NoPubsubError: the stack has another broker.
         PubsubAccessError: there are no credentials.
     """
+    if address.broker_url:
+        raise NoPubsubError(NO_LABELS.format(broker=address.title))
     if address.is_local:
         with publisher_client(address.host) as publisher, subscriber_client(address.host) as subscriber:
             yield PubsubConnection(publisher, subscriber, address)
@@ -77,7 +86,7 @@ def describe_failure(error: Exception, address: PubsubAddress) -> str:
     """Return a sentence on why a call of Pub/Sub has failed, and what to do."""
     text = str(getattr(error, "message", "") or error)
     if address.is_local:
-        return f"{type(error).__name__}: {error}"
+        return str(error) if address.broker_url else f"{type(error).__name__}: {error}"
     # gRPC reports a failure of the credentials as UNAVAILABLE: https://github.com/grpc/grpc/blob/v1.76.0/
     # src/core/credentials/call/plugin/plugin_credentials.cc
     if isinstance(error, exceptions.Unauthenticated | GoogleAuthError) or "from plugin" in text:

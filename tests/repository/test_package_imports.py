@@ -28,9 +28,11 @@ MAY_IMPORT = {
 
 
 # Additional imports of single files: `scrapeq try` fetches a page with the worker's own code, `scrapeq
-# ledger` runs a part of the relay, and the operator's page refuses the same requests as the services.
+# ledger` and `scrapeq dead` read queues with the relay's code, and the operator's page refuses the same
+# requests as the services.
 ADDITIONAL_IMPORTS = {
     "console/cli/ledger_command.py": frozenset({"relay"}),
+    "console/dead_letters/broker.py": frozenset({"publishing", "relay"}),
     "console/recipes/fetch_page.py": frozenset({"guarded_http", "worker"}),
     "console/web/iap.py": frozenset({"push_endpoint"}),
     "console/web/security.py": frozenset({"push_endpoint"}),
