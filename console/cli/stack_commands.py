@@ -9,6 +9,7 @@ import typer
 from console.cli.arguments import DEFAULT_DATA, AsJson, Data, choices
 from console.errors import StackError, UsageError
 from console.ledger.ledger import Ledger
+from console.stack.brokers.choice import LOCAL_BROKERS
 from console.stack.logs import log_files, read_logs
 from console.stack.services import AckPolicy, DeliveryPolicy, StackOptions
 from console.stack.stack_file import data_option, running_stack
@@ -20,6 +21,16 @@ AckPolicyOption = Annotated[
     typer.Option(
         metavar=choices(AckPolicy),
         help="settled: the worker itself dead-letters failed jobs and defers those that must wait.",
+    ),
+]
+
+
+Broker = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME|URL",
+        help=f"Broker instead of Pub/Sub: {', '.join(LOCAL_BROKERS)} starts its server, a URL uses one that "
+        "runs.",
     ),
 ]
 
@@ -37,7 +48,7 @@ def _repeated_options(ctx: typer.Context, without: set[str]) -> list[str]:
     arguments = []
     for option in ctx.command.params:
         value = ctx.params.get(str(option.name))
-        if option.name in without or value is None or value is False:
+        if option.name in without or value is None or value is False or value == "":
             continue
         arguments.append(option.opts[0] if value is True else f"{option.opts[0]}={value}")
     return arguments
@@ -61,6 +72,7 @@ def up(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     maximum_backoff: Annotated[int, _seconds("Maximum delay before an attempt, in seconds.")] = 600,
     workers: Annotated[int, typer.Option(metavar="N", help="Number of worker processes.", min=1, max=64)] = 2,
     ack_policy: AckPolicyOption = AckPolicy.SUCCESS,
+    broker: Broker = "",
     detach: Annotated[  # noqa: FBT002 - this argument is a flag of the command
         bool,
         typer.Option("--detach", "-d", help="Return once everything is healthy; `scrapeq down` stops it."),
@@ -72,10 +84,12 @@ def up(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     """Run Scrapeq on this machine: Pub/Sub, dispatcher, worker and the operator's page, until Ctrl-C.
 
     A port of 0 means any free port. Queued jobs are kept: the next start continues with them.
+    With --broker, relays deliver the jobs of another broker than Pub/Sub, on free ports.
 
     Example:
         scrapeq up --ack-policy settled
         scrapeq up --detach
+        scrapeq up --broker rabbitmq
     """
     from console.cli import up as up_command  # noqa: PLC0415 - a slow import that only this command needs
 
@@ -95,6 +109,7 @@ def up(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         delivery=delivery,
         worker_processes=workers,
         ack_policy=ack_policy,
+        broker=broker,
     )
     up_command.run(options, as_json=as_json)
 
@@ -104,6 +119,9 @@ def demo(
         Path | None,
         typer.Option(metavar="DIR", help="Keep the queue, the ledger and the logs in this new directory."),
     ] = None,
+    broker: Annotated[
+        str, typer.Option(metavar="NAME", help=f"Broker instead of Pub/Sub: {', '.join(LOCAL_BROKERS)}.")
+    ] = "",
 ) -> None:
     """Start all services, scrape a bundled web site, and account for every job.
 
@@ -111,11 +129,15 @@ def demo(
     attempt and one always fails, so that you see a retry and a dead letter.
     Without --keep, all files of the demo are deleted at its end.
 
-    Example: scrapeq demo --keep demo-data
+    Example:
+        scrapeq demo --keep demo-data
+        scrapeq demo --broker rabbitmq
     """
+    if "://" in broker:  # its queues would be created with the short backoffs of the demo
+        raise UsageError(f"The demo starts a broker of its own: {', '.join(LOCAL_BROKERS)}.")
     from console.demo.run import run_demo  # noqa: PLC0415 - a slow import that only this command needs
 
-    raise typer.Exit(run_demo(keep, open_terminal()))
+    raise typer.Exit(run_demo(keep, open_terminal(), broker))
 
 
 def down(

@@ -12,8 +12,10 @@ import typer
 from rich.console import Console
 
 from console.cli.limit_watch import watch_limits
+from console.stack.addresses import Addresses
+from console.stack.brokers.choice import identity_of
 from console.stack.detached import start_detached
-from console.stack.services import PROJECT, Addresses, StackOptions
+from console.stack.services import PROJECT, StackOptions
 from console.stack.signals import raise_on_signals
 from console.stack.stack import Stack
 from console.stack.stack_file import data_option, running_stack
@@ -145,6 +147,7 @@ def _print_record(data: Path) -> None:
     """Print the process and the addresses of the stack that runs in a data directory as JSON."""
     record = running_stack(data)
     addresses = asdict(record.addresses)
+    addresses["broker_url"] = identity_of(record.addresses.broker_url)  # without a password
     print_json({"pid": record.pid, "data": str(data.absolute()), "project": PROJECT} | addresses)
 
 
@@ -154,10 +157,26 @@ def address_lines(addresses: Addresses, data: Path) -> list[str]:
         *([f"  page        {addresses.console_url}/"] if addresses.console_url else []),
         f"  dispatcher  {addresses.dispatcher_url}",
         f"  worker      {addresses.worker_url}",
-        f"  Pub/Sub     {addresses.pubsub_host}",
-        f"  state page  {addresses.pubsub_http_url}/",
+        *_queue_lines(addresses),
         f"  data        {data.absolute()}",
         f"  logs        {data.absolute() / 'logs'}",
+        *_export_lines(addresses),
+    ]
+
+
+def _queue_lines(addresses: Addresses) -> list[str]:
+    if not addresses.broker_url:
+        return [f"  Pub/Sub     {addresses.pubsub_host}", f"  state page  {addresses.pubsub_http_url}/"]
+    return [
+        f"  broker      {identity_of(addresses.broker_url)}",
+        f"  relays      {addresses.relay_url}/metrics, {addresses.shards_relay_url}/metrics",
+    ]
+
+
+def _export_lines(addresses: Addresses) -> list[str]:
+    if addresses.broker_url:
+        return []
+    return [
         "For programs that use google-cloud-pubsub:",
         f"  export PUBSUB_EMULATOR_HOST={addresses.pubsub_host}",
         f"  export GOOGLE_CLOUD_PROJECT={PROJECT}",

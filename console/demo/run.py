@@ -20,6 +20,7 @@ from console.recipes.crawl_file import read_crawl
 from console.report.dead_letters import dead_job_lines
 from console.report.follow import Follower
 from console.report.tables import attempt_line, results_table
+from console.stack.brokers.choice import choose_broker
 from console.stack.ports import LOOPBACK, allocate_ports
 from console.stack.process import Launch, Process, ProcessWatcher, wait_until_healthy
 from console.stack.services import DeliveryPolicy, StackOptions, without_loopback_proxies
@@ -36,12 +37,13 @@ DEMO_POLICY = DeliveryPolicy(
 )
 
 
-def run_demo(keep: Path | None, terminal: Console) -> int:
+def run_demo(keep: Path | None, terminal: Console, broker: str = "") -> int:
     """Run the demo; return the exit status: 0 if every job ended and is counted, 130 after Ctrl-C, else 1.
 
     Args:
         keep: a new directory for the queue, the ledger and the logs; None for a temporary one.
         terminal: where the output is printed.
+        broker: the name of the broker that carries the messages; `""` for localpubsub.
 
     Raises:
         ConsoleError: a service does not start, or the crawl cannot be dispatched.
@@ -49,7 +51,7 @@ def run_demo(keep: Path | None, terminal: Console) -> int:
     with raise_on_signals():
         try:
             with _data_directory(keep) as data:
-                accounting, published = _run_in(data, terminal)
+                accounting, published = _run_in(data, terminal, broker)
         except KeyboardInterrupt:
             print_line(terminal, "Stopped before the end; nothing is left running.")
             return 130
@@ -61,11 +63,12 @@ def run_demo(keep: Path | None, terminal: Console) -> int:
     return 0 if succeeded else 1
 
 
-def _run_in(data: Path, terminal: Console) -> tuple[Accounting, int]:
+def _run_in(data: Path, terminal: Console, broker: str) -> tuple[Accounting, int]:
+    choose_broker(broker)  # a missing server is reported before anything starts
     with ExitStack() as cleanup:
         with show_steps(terminal) as announce:
             site_url = cleanup.enter_context(_running_site(data, announce))
-        stack = Stack(StackOptions(data=data, delivery=DEMO_POLICY))
+        stack = Stack(StackOptions(data=data, delivery=DEMO_POLICY, broker=broker))
         cleanup.callback(stack.stop)
         with show_steps(terminal) as stack.announce:
             stack.start()

@@ -1,4 +1,4 @@
-"""Runs the local stack: localpubsub, dispatcher, worker and the ledger, on this machine.
+"""Runs the local stack: localpubsub or another broker, dispatcher, worker and the ledger, on this machine.
 
 ::
 
@@ -15,11 +15,24 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from console.errors import StackError, UsageError
 from console.ledger.ledger import Ledger
 from console.private_files import make_private_directory
+from console.stack.addresses import Addresses
+from console.stack.broker_services import (
+    BROKER,
+    LEDGER_WRITER,
+    PUSHING,
+    RELAY,
+    SERVERS,
+    SHARDS_RELAY,
+    broker_launches,
+    create_queues,
+    server_launches,
+)
+from console.stack.brokers.choice import choose_broker, identity_of, refuse_other_broker
 from console.stack.ports import allocate_ports
 from console.stack.process import (
     Launch,
@@ -37,17 +50,25 @@ from console.stack.services import (
     FETCH_SETTINGS,
     PROJECT,
     PUBSUB,
-    TITLES,
     WORKER,
-    Addresses,
     StackOptions,
     environment_of,
     launches,
 )
 from console.stack.signals import defer_signals
-from console.stack.stack_file import StackRecord, lock_data_directory, refuse_second_stack, write_stack
+from console.stack.stack_file import (
+    StackRecord,
+    lock_data_directory,
+    refuse_second_stack,
+    write_stack,
+)
+
+if TYPE_CHECKING:
+    from console.stack.brokers.server import BrokerServer  # only a type
 
 GRACE_SECONDS = 3.0  #: seconds between SIGTERM and SIGKILL
+RELAY_SECONDS = 10.0  #: the same for a relay, which returns the messages that it holds to the broker
+SERVER_SECONDS = 20.0  #: the same for a broker's server, which writes its data
 MIN_RESTART_SECONDS = 5.0  #: minimum number of seconds between two starts of a service
 
 Announce = Callable[[str], None]
@@ -75,6 +96,7 @@ class Stack:
         self.environment: dict[str, str] = {}
         self.announce = announce
         self.is_paused = False
+        self._server: BrokerServer | None = None
         self._launches: dict[str, Launch] = {}
         self._processes: dict[str, Process] = {}
         self._resources = ExitStack()
@@ -102,21 +124,33 @@ class Stack:
         return self.addresses.certs_url
 
     def process(self, name: str) -> Process:
-        """Return the process of `pubsub`, `dispatcher`, `worker` or `console`; it may have ended."""
+        """Return a process by the name of its log, for example `worker`; it may have ended."""
         return self._processes[name]
 
     def start(self) -> None:
         """Start all services and return once all are healthy. If one fails, the others are stopped.
 
         Raises:
-            UsageError: a port or the data directory is in use; nothing was started.
+            UsageError: a port or the data directory is in use, or the broker cannot be used; nothing was
+                started.
             StackError: a service did not become healthy; the message has the end of its log.
         """
-        refuse_second_stack(self.options.data)
-        ports = allocate_ports(self.options.wanted_ports())
-        self.addresses = Addresses.at(ports)
-        self.environment = environment_of(self.options, self.addresses, os.environ)
-        self._launches = launches(self.options, self.addresses, self.environment)
+        options = self.options
+        refuse_second_stack(options.data)
+        local_broker = choose_broker(options.broker)
+        refuse_other_broker(options.data, options.broker)
+        server_ports = dict.fromkeys(local_broker.ports if local_broker else (), (0, ""))
+        ports = allocate_ports(options.wanted_ports() | server_ports)
+        own_ports = [ports[purpose] for purpose in server_ports]
+        if local_broker:
+            self._server = local_broker.server(options.data.absolute() / BROKER, own_ports)
+        self.addresses = Addresses.at(ports, self._server.url if self._server else options.broker)
+        self.environment = environment_of(options, self.addresses, os.environ, own_ports)
+        self._launches = (
+            server_launches(self._server, options, self.environment)
+            | launches(options, self.addresses, self.environment)
+            | broker_launches(options, self.addresses, self.environment)
+        )
         try:
             self._start_all()
         except BaseException:
@@ -131,6 +165,10 @@ class Stack:
         """Start localpubsub with its previous port and data; wait until it is healthy."""
         self._start_and_wait(PUBSUB)
 
+    def start_broker(self) -> None:
+        """Start the broker's server with its previous port and data; wait until it is healthy."""
+        self._start_and_wait(BROKER)
+
     def start_dispatcher(self) -> None:
         """Start the dispatcher on its previous port; wait until it is healthy."""
         self._start_and_wait(DISPATCHER)
@@ -143,15 +181,17 @@ class Stack:
         """Restart a service that has ended, as Cloud Run does. Call this method twice a second.
 
         Raises:
-            StackError: localpubsub has ended.
+            StackError: localpubsub or the broker's server has ended.
         """
-        pubsub = self._processes.get(PUBSUB)
-        if pubsub and (status := pubsub.exit_status) is not None:
-            raise StackError(describe_exit(pubsub, status))
-        for name in self._processes.keys() - {PUBSUB}:
-            status = self.process(name).exit_status
-            if status is not None and time.monotonic() - self._started_at[name] > MIN_RESTART_SECONDS:
-                self.announce(f"The {TITLES[name]} has ended ({describe_status(status)}); restarting it.")
+        for name, process in list(self._processes.items()):
+            if (status := process.exit_status) is None:
+                continue
+            if name in {PUBSUB, *SERVERS}:
+                raise StackError(describe_exit(process, status))
+            if time.monotonic() - self._started_at[name] > MIN_RESTART_SECONDS:
+                self.announce(
+                    f"The {process.launch.title} has ended ({describe_status(status)}); restarting it."
+                )
                 self._start(name)
 
     def __enter__(self) -> Self:
@@ -170,6 +210,15 @@ class Stack:
         write_stack(self.options.data, record)
         self._watcher = self._resources.enter_context(ProcessWatcher())
         self._resources.callback(self._stop_processes)
+        if self.options.broker:
+            self._start_with_broker()
+        else:
+            self._start_with_pubsub()
+        if CONSOLE in self._launches:
+            self._start_and_wait(CONSOLE)
+        write_stack(self.options.data, replace(record, is_ready=True))
+
+    def _start_with_pubsub(self) -> None:
         has_backlog = (self.options.data / "pubsub").exists()
         self._start(WORKER)
         self._start(DISPATCHER)
@@ -189,9 +238,22 @@ class Stack:
             )
         self._wait_until_healthy(WORKER)
         self._wait_until_healthy(DISPATCHER)
-        if CONSOLE in self._launches:
-            self._start_and_wait(CONSOLE)
-        write_stack(self.options.data, replace(record, is_ready=True))
+
+    def _start_with_broker(self) -> None:
+        if self._server:
+            self._server.write_files()
+            for process in self._server.processes:
+                self._start_and_wait(process.name)
+        self.announce("Creating the queues")
+        create_queues(self.options, self.environment)
+        self.ledger.create()
+        self._start(WORKER)
+        self._start(DISPATCHER)
+        # A push that reaches no worker uses up an attempt of its job, so the relays start last.
+        self._wait_until_healthy(WORKER)
+        self._wait_until_healthy(DISPATCHER)
+        for name in (LEDGER_WRITER, RELAY, SHARDS_RELAY):
+            self._start_and_wait(name)
 
     def _record(self) -> StackRecord:
         return StackRecord(
@@ -201,6 +263,7 @@ class Stack:
             ack_policy=self.options.ack_policy,
             delivery=self.options.delivery,
             fetch_settings={name: self.environment[name] for name in FETCH_SETTINGS},
+            broker=identity_of(self.options.broker),
         )
 
     def _start_and_wait(self, name: str) -> None:
@@ -216,13 +279,15 @@ class Stack:
         self._processes[name] = Process(self._launches[name], self._watcher)
 
     def _wait_until_healthy(self, name: str) -> None:
-        self.announce(f"Starting the {TITLES[name]}")
+        self.announce(f"Starting the {self._launches[name].title}")
         wait_until_healthy(self._processes[name])
 
     def _stop_processes(self) -> None:
-        # localpubsub stops first, because a push that reaches no worker uses up an attempt of its job.
-        stop_all([process for name, process in self._processes.items() if name == PUBSUB], GRACE_SECONDS)
-        stop_all(list(self._processes.values()), GRACE_SECONDS)
+        # What pushes stops first, because a push that reaches no worker uses up an attempt of its job. A
+        # broker's server stops last, because the others still publish to it.
+        others = tuple(self._processes.keys() - set(PUSHING) - set(SERVERS))
+        for names, seconds in (PUSHING, RELAY_SECONDS), (others, GRACE_SECONDS), (SERVERS, SERVER_SECONDS):
+            stop_all([self._processes[name] for name in names if name in self._processes], seconds)
 
 
 def _make_directories(options: StackOptions) -> None:
