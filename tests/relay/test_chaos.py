@@ -1,58 +1,149 @@
-"""Nothing is lost while relays and the broker are killed again and again."""
+"""Nothing is lost, and nothing is twice in effect, while relays, the broker and the worker are killed."""
 
-import secrets
 import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import pytest
+from werkzeug import Request, Response
 
-from publishing.publisher import Message
+from console.ledger.ledger import Ledger
+from console.stack.ports import free_port
 from tests.relay.brokers import BrokerUnderTest
+from tests.relay.ledger_process import running_ledger
 from tests.relay.relay_process import running_relay
-from tests.relay.worker_endpoint import Push, WorkerEndpoint
+from tests.relay.worker_process import WorkerProcess, running_worker
+from tests.servers.controlled_site import html_page
+from tests.servers.dispatcher_process import running_dispatcher
+from tests.servers.http_server import serving
 from tests.servers.waiting import wait_until
 
-JOBS = 2000
-RELAY_KILLS = 6
 #: A killed relay costs each message that it has received an attempt, so there are more attempts than kills.
-SETTINGS = ("--min-backoff", "1", "--max-backoff", "1", "--max-attempts", "20")
+SETTINGS = ("--min-backoff", "1", "--max-backoff", "1", "--max-attempts", "100")
+SECONDS_BETWEEN_KILLS = 2.0
+MAX_KILLS = 30  #: then the last relay may finish, so that the test ends on a busy machine, too
+WORKER_KILLS = {1, 4, 7}  #: numbers of the relay's kills at which the worker is killed, too
+BROKER_KILLS = {1, 6}  #: the same for the broker
+PAGE_SECONDS = 0.5
+PAGE_CONCURRENCY = 16  #: pages at the same time, so that the worker makes about 30 pages a second
 
 
-@pytest.mark.long
-def test_killed_relays_and_a_killed_broker_lose_no_job(
-    broker: BrokerUnderTest, endpoint: WorkerEndpoint, tmp_path: Path
+class SlowSite:
+    """A site whose pages take `PAGE_SECONDS`.
+
+    Attributes:
+        url: its URL without a slash at its end.
+        requests: how often each path was requested.
+    """
+
+    url = ""
+
+    def __init__(self) -> None:
+        self.requests = Counter[str]()
+
+    def respond(self, request: Request) -> Response:
+        """Record a request, and return the page."""
+        self.requests[request.path] += 1
+        if request.path == "/robots.txt":
+            return Response(status=404)
+        time.sleep(PAGE_SECONDS)
+        return html_page(request.path)
+
+
+@pytest.fixture
+def site() -> Iterator[SlowSite]:
+    """A running site."""
+    site = SlowSite()
+    with serving(site.respond) as site.url:
+        yield site
+
+
+@dataclass
+class Line:
+    """A line of broker, relay and worker, which is broken again and again.
+
+    Attributes:
+        broker: the broker.
+        site: the site.
+        folder: has the logs.
+        port: the port of the worker.
+        kills: number of kills so far, by what was killed.
+    """
+
+    broker: BrokerUnderTest
+    site: SlowSite
+    folder: Path
+    port: int
+    kills: Counter[str]
+
+    def start_worker(self, running: ExitStack) -> WorkerProcess:
+        """Start a worker, which ends with `running` at the latest."""
+        variables = {
+            "PORT": str(self.port),
+            "PUSH_AUTH": "none",
+            "MAX_ATTEMPTS": "100",
+            "PAGE_CONCURRENCY": str(PAGE_CONCURRENCY),
+        }
+        log = self.folder / "worker.log"
+        return running.enter_context(running_worker(self.broker.url, log, **variables))
+
+    def break_until(self, ledger: Ledger, run_id: str, jobs: int, running: ExitStack) -> None:
+        """Kill what there is, until all jobs of a run have ended."""
+
+        def has_ended() -> bool:
+            return ledger.accounting(run_id).ended >= jobs
+
+        worker = self.start_worker(running)
+        for number in count(1):
+            log = self.folder / "relay.log"
+            with running_relay(self.broker.url, f"{worker.url}/", log, *SETTINGS) as relay:
+                kill_at = time.monotonic() + SECONDS_BETWEEN_KILLS
+                before = self.site.requests.total()
+                wait_until(lambda: time.monotonic() > kill_at or has_ended())  # noqa: B023 - it is called in this turn only
+                wait_until(lambda: self.site.requests.total() > before or has_ended())  # noqa: B023 - as above
+                if number > MAX_KILLS:
+                    wait_until(has_ended)
+                if has_ended():
+                    wait_until(self.broker.is_empty)
+                    relay.terminate()
+                    return
+                if number in WORKER_KILLS:
+                    self.kills["worker"] += 1
+                    worker.kill()
+                    worker = self.start_worker(running)
+                if number in BROKER_KILLS and "broker -9" not in self.broker.cannot:
+                    self.kills["broker"] += 1
+                    self.broker.kill()
+                    self.broker.start()
+                self.kills["relay"] += 1
+                relay.kill()
+
+
+@pytest.mark.parametrize("jobs", [150, pytest.param(2000, marks=pytest.mark.long)])
+def test_kills_lose_no_job_and_none_is_twice_in_effect(
+    broker: BrokerUnderTest, site: SlowSite, tmp_path: Path, jobs: int
 ) -> None:
-    """All jobs are acknowledged, although relays are killed, the broker is killed, and answers fail."""
+    """Each dispatched page has one result in the ledger, and no job is dead or in flight."""
     broker.create(*SETTINGS)
-    failing = secrets.SystemRandom()
-    succeeded = set[str]()
-
-    def answer(push: Push) -> int:
-        time.sleep(0.05)
-        if failing.random() < 0.05:
-            return 503
-        succeeded.add(push.data)
-        return 204
-
-    endpoint.answer = answer
-    publisher = broker.publisher("scrape-jobs")
-    results = list(publisher.publish_all(Message(str(number).encode(), {}) for number in range(JOBS)))
-    publisher.close()
-    assert all(isinstance(result, str) for result in results)
-    for kill in range(RELAY_KILLS):
-        with running_relay(broker.url, endpoint.url, tmp_path / "relay.log", *SETTINGS) as relay:
-            goal = len(endpoint.answered) + 100
-            wait_until(lambda goal=goal: len(endpoint.answered) >= goal or len(succeeded) == JOBS)  # type: ignore[misc]  # mypy expects no argument
-            if kill == RELAY_KILLS // 2:
-                broker.kill()
-                broker.start()
-            relay.kill()
-    with running_relay(broker.url, endpoint.url, tmp_path / "relay.log", *SETTINGS) as relay:
-        wait_until(lambda: broker.is_empty() and len(succeeded) == JOBS)
-        relay.terminate()  # it waits for its open pushes, some of which may be duplicates
-    endpoint.answer = lambda _: 204
-    with running_relay(broker.url, endpoint.url, tmp_path / "relay.log", *SETTINGS) as relay:
-        wait_until(broker.is_empty)
-        relay.terminate()
-    assert broker.is_empty()
+    line = Line(broker, site, tmp_path, free_port(), Counter())
+    ledger, pages = Ledger(tmp_path / "data"), [f"{site.url}/page/{number}" for number in range(jobs)]
+    ledger.create()
+    with ExitStack() as running:
+        log = tmp_path / "ledger.log"
+        running.enter_context(running_ledger(broker.url, log, "--data", ledger.data))
+        with running_dispatcher(BROKER_URL=broker.url, PUBSUB_EMULATOR_HOST="") as dispatcher:
+            run_id = dispatcher.dispatch({"urls": pages})["run_id"]
+        line.break_until(ledger, run_id, jobs, running)
+        wait_until(lambda: ledger.accounting(run_id).adds_up)
+    accounting = ledger.accounting(run_id)
+    again = sum(times > 1 for path, times in site.requests.items() if path.startswith("/page/"))
+    print(f"{broker.name}: {jobs} jobs, killed {dict(line.kills)}, {again} pages fetched again")  # noqa: T201 - figures of the run
+    assert (accounting.dispatched, accounting.succeeded, accounting.in_flight) == (jobs, jobs, 0)
+    assert Counter(result.url for result in ledger.results(run_id)) == Counter(pages)
     assert broker.dead_letters() == []
+    assert broker.is_empty()
+    assert line.kills["relay"] > 0
