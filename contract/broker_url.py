@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from contract.faults import ConfidentialFault
 
 #: For each scheme of BROKER_URL, the port of the broker if the URL has none.
-DEFAULT_PORTS = {"amqp": 5672, "amqps": 5671}
+DEFAULT_PORTS = {"amqp": 5672, "amqps": 5671, "redis": 6379, "rediss": 6379}
 MAX_URL_CHARACTERS = 2000  #: maximum length of a broker's URL
 
 

@@ -89,7 +89,29 @@ def _check_rabbitmq(broker_url: str) -> None:
     connection_parameters(broker_url, "")
 
 
+def _redis() -> Callable[..., TopicPublisher]:
+    from publishing.redis.publisher import RedisPublisher  # noqa: PLC0415 - needs an extra package
+
+    return RedisPublisher
+
+
+def _check_redis(broker_url: str) -> None:
+    from publishing.redis.connection import connection_parameters  # noqa: PLC0415 - needs an extra package
+
+    connection_parameters(broker_url, "")
+
+
 #: For each scheme of BROKER_URL, what imports the publisher, and the extra of the package with its client.
-_PUBLISHERS = {"amqp": (_rabbitmq, "rabbitmq"), "amqps": (_rabbitmq, "rabbitmq")}
+_PUBLISHERS = {
+    "amqp": (_rabbitmq, "rabbitmq"),
+    "amqps": (_rabbitmq, "rabbitmq"),
+    "redis": (_redis, "redis"),
+    "rediss": (_redis, "redis"),
+}
 #: For the schemes whose URLs may have parameters, what checks these.
-_CHECKS = {"amqp": _check_rabbitmq, "amqps": _check_rabbitmq}
+_CHECKS = {
+    "amqp": _check_rabbitmq,
+    "amqps": _check_rabbitmq,
+    "redis": _check_redis,
+    "rediss": _check_redis,
+}

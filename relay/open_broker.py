@@ -29,8 +29,20 @@ def _rabbitmq() -> BrokerKind:
     return BrokerKind(RabbitMq, create)
 
 
+def _redis() -> BrokerKind:
+    from relay.redis.broker import RedisStreams  # noqa: PLC0415 - needs an extra package
+    from relay.redis.topology import create  # noqa: PLC0415 - needs an extra package
+
+    return BrokerKind(RedisStreams, create)
+
+
 #: For each scheme of BROKER_URL, what imports the broker, and the extra of the package with its client.
-BROKERS = {"amqp": (_rabbitmq, "rabbitmq"), "amqps": (_rabbitmq, "rabbitmq")}
+BROKERS = {
+    "amqp": (_rabbitmq, "rabbitmq"),
+    "amqps": (_rabbitmq, "rabbitmq"),
+    "redis": (_redis, "redis"),
+    "rediss": (_redis, "redis"),
+}
 
 
 def broker_kind(broker_url: str) -> BrokerKind:

@@ -12,6 +12,7 @@ from tests.servers import pubsub
 from tests.servers.pubsub import PubsubServer
 from tests.servers.rabbitmq import RabbitMqServer, running_rabbitmq
 from tests.servers.recording_publisher import RecordingPublisher
+from tests.servers.redis import RedisServer, running_redis
 from tests.servers.site import Site, running_site
 
 # Hypothesis draws only 50 examples per test, so that the tests are fast, and has no time limit per example.
@@ -75,6 +76,13 @@ def emulator_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pubsub
 def rabbitmq_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMqServer]:
     """A RabbitMQ, started once for all tests of this process."""
     with running_rabbitmq(tmp_path_factory.mktemp("rabbitmq")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis that keeps what it confirms, started once for all tests of this process."""
+    with running_redis(tmp_path_factory.mktemp("redis")) as started:
         yield started
 
 

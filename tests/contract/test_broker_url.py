@@ -11,6 +11,8 @@ from contract.faults import ConfidentialFault
     [
         ("amqp://user:secret@rabbit.example/jobs", ("amqp", "rabbit.example", 5672), "rabbit.example:5672"),
         ("amqps://rabbit.example", ("amqps", "rabbit.example", 5671), "rabbit.example:5671"),
+        ("redis://:secret@redis.example", ("redis", "redis.example", 6379), "redis.example:6379"),
+        ("rediss://redis.example:1/0", ("rediss", "redis.example", 1), "redis.example:1"),
         ("amqp://[::1]:5673/", ("amqp", "::1", 5673), "[::1]:5673"),
     ],
 )
@@ -25,8 +27,8 @@ def test_the_address_of_a_url_is_shown_without_user_and_password(
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("kafka://user:secret@host", "must begin with amqp:// or amqps://"),
-        ("user:secret@host", "must begin with amqp:// or amqps://"),
+        ("kafka://user:secret@host", "must begin with amqp:// or amqps:// or redis://"),
+        ("user:secret@host", "must begin with amqp:// or amqps:// or redis://"),
         ("amqp://", "has no host"),
         ("amqp://user:secret@host:port", "is not a URL"),
         ("amqp://user:secret@[::1", "is not a URL"),

@@ -8,6 +8,7 @@ from dispatcher.settings import DispatcherSettings
 from publishing.open_publisher import TopicPublisher, open_publisher
 from publishing.publisher import PubSubPublisher
 from publishing.rabbitmq.publisher import RabbitMqPublisher
+from publishing.redis.publisher import RedisPublisher
 from runtime.settings import BadSettings, ServiceSettings, load
 from worker.settings import WorkerSettings
 
@@ -29,6 +30,14 @@ def test_a_url_of_rabbitmq_makes_its_publisher() -> None:
     """An amqp URL means RabbitMQ; nothing connects to it before the first message."""
     publisher = opened("amqp://127.0.0.1:1/")
     assert isinstance(publisher, RabbitMqPublisher)
+    publisher.close()
+
+
+def test_a_url_of_redis_makes_its_publisher_without_labels() -> None:
+    """A redis URL means Redis, whose streams carry no operator's controls."""
+    publisher = opened("redis://127.0.0.1:1/")
+    assert isinstance(publisher, RedisPublisher)
+    assert publisher.labels(1) == {}
     publisher.close()
 
 

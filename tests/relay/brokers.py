@@ -1,7 +1,7 @@
 """What the conformance tests need of a broker, and the brokers that they run against."""
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import pika
 
@@ -9,8 +9,11 @@ from publishing.open_publisher import TopicPublisher
 from publishing.publisher import Message
 from publishing.rabbitmq import wire
 from publishing.rabbitmq.publisher import RabbitMqPublisher
+from publishing.redis import wire as redis_wire
+from publishing.redis.publisher import RedisPublisher
 from tests.relay.relay_process import run
 from tests.servers.rabbitmq import RabbitMqServer
+from tests.servers.redis import RedisServer, named
 from tests.servers.waiting import MAX_WAIT_SECONDS
 
 
@@ -103,5 +106,57 @@ class RabbitMqUnderTest:
         self._server.start()
 
 
+class RedisUnderTest:
+    """Redis."""
+
+    name = "Redis"
+    cannot: Mapping[str, str] = {}
+
+    def __init__(self, server: RedisServer) -> None:
+        self.url = server.url
+        self._server = server
+
+    def create(self, *arguments: str) -> None:
+        """See `BrokerUnderTest.create`."""
+        self._server.run("FLUSHALL")
+        done = run(self.url, "--create", *arguments)
+        assert done.returncode == 0, done.stderr
+
+    def publisher(self, topic: str) -> TopicPublisher:
+        """See `BrokerUnderTest.publisher`."""
+        return RedisPublisher(self.url, topic, timeout_seconds=MAX_WAIT_SECONDS)
+
+    def publish_foreign(self, data: bytes) -> None:
+        """See `BrokerUnderTest.publish_foreign`."""
+        self._server.run("XADD", "scrape-jobs", "*", "data", data, "retries", "3")
+
+    def dead_letters(self) -> list[Message]:
+        """See `BrokerUnderTest.dead_letters`."""
+        stream, group = "scrape-jobs-dead", "scrape-jobs-dead-pull"
+        read = ("XREADGROUP", "GROUP", group, "test", "COUNT", "1000", "NOACK", "STREAMS", stream, ">")
+        found = self._server.run(*read)
+        return [redis_wire.read(fields).message for _, fields in (found[0][1] if found else [])]
+
+    def is_empty(self) -> bool:
+        """See `BrokerUnderTest.is_empty`."""
+        groups = self._server.run("XINFO", "GROUPS", "scrape-jobs")
+        [jobs] = [facts for each in groups if (facts := named(each))[b"name"] == b"scrape-jobs-push"]
+        is_delivered = not self._server.run(
+            "XRANGE", "scrape-jobs", b"(" + jobs[b"last-delivered-id"], "+", "COUNT", "1"
+        )
+        return is_delivered and jobs[b"pending"] == 0
+
+    def kill(self) -> None:
+        """See `BrokerUnderTest.kill`."""
+        self._server.kill()
+
+    def start(self) -> None:
+        """See `BrokerUnderTest.start`."""
+        self._server.start()
+
+
 #: For each broker, the fixture of its server and the class that drives it.
-BROKERS = {"RabbitMQ": ("rabbitmq_server", RabbitMqUnderTest)}
+BROKERS: dict[str, tuple[str, Callable[[Any], BrokerUnderTest]]] = {
+    "RabbitMQ": ("rabbitmq_server", RabbitMqUnderTest),
+    "Redis": ("redis_server", RedisUnderTest),
+}

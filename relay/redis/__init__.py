@@ -1,0 +1,1 @@
+"""Receives the messages of Redis Streams, and settles them."""
