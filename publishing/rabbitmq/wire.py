@@ -25,6 +25,7 @@ PERSISTENT = 2
 MAX_ATTRIBUTES = 100  #: as on Pub/Sub: https://cloud.google.com/pubsub/quotas#resource_limits
 MAX_MILLISECONDS = 253_402_300_800_000  #: the end of the year 9999
 MAX_DATA_BYTES = 10_000_000  #: as on Pub/Sub
+MAX_TIMESTAMP = 253_402_300_799  #: the end of the year 9999, in seconds since the epoch
 
 
 class ForeignMessage(ValueError):
@@ -82,6 +83,8 @@ def read(body: bytes, found: pika.BasicProperties) -> StoredMessage:
         raise ForeignMessage("it has no message_id")
     if len(body) > MAX_DATA_BYTES:
         raise ForeignMessage(f"it has {len(body)} bytes of data; the maximum is {MAX_DATA_BYTES}")
+    if (found.timestamp or 0) > MAX_TIMESTAMP:
+        raise ForeignMessage("its timestamp is not in seconds")
     attributes = dict[str, str]()
     for name, value in headers.items():
         if name.startswith("x-"):

@@ -45,6 +45,7 @@ def test_a_message_is_read_as_it_was_written(
         ({"message_id": "1", "headers": {wire.EARLIER_ATTEMPTS: "many"}}, "is no count"),
         ({"message_id": "1", "headers": {wire.EARLIER_ATTEMPTS: -1}}, "is no count"),
         ({"message_id": "1", "headers": {str(n): "" for n in range(101)}}, "101 headers"),
+        ({"message_id": "1", "timestamp": 1764567890123}, "timestamp is not in seconds"),
     ],
 )
 def test_a_message_of_another_program_is_rejected(properties: dict[str, object], why: str) -> None:
