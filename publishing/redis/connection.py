@@ -67,6 +67,7 @@ def connection_parameters(url: str, name: str) -> dict[str, Any]:
         "client_name": name,
         "protocol": 2,
         "driver_info": None,
+        "socket_keepalive": True,
         "socket_timeout": CONNECT_SECONDS,
         "socket_connect_timeout": CONNECT_SECONDS,
         **_tls(parts.query, is_tls=address.scheme == "rediss"),

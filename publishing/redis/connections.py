@@ -60,8 +60,8 @@ class Connections:
     def close(self) -> None:
         """End the connections; one that waits for replies ends after them."""
         self._is_closed = True
-        while self._idle:
-            self._idle.pop().disconnect()
+        while (connection := self._pop()) is not None:
+            connection.disconnect()
 
     def _execute(self, commands: Sequence[Command], deadline: float) -> list[Any]:
         try:
@@ -98,8 +98,7 @@ class Connections:
 
     def _idle_connection(self) -> redis.Connection | None:
         """Return a connection that Redis has not ended meanwhile."""
-        while self._idle:
-            connection = self._idle.pop()
+        while (connection := self._pop()) is not None:
             try:
                 if not connection.can_read():
                     return connection
@@ -107,6 +106,12 @@ class Connections:
                 pass
             connection.disconnect()
         return None
+
+    def _pop(self) -> redis.Connection | None:
+        try:
+            return self._idle.pop()  # another thread may take the last one between a check and this
+        except IndexError:
+            return None
 
     def _connect(self, deadline: float) -> redis.Connection:
         """Open a connection to a Redis that keeps what it confirms.
