@@ -133,9 +133,13 @@ class RedisUnderTest:
     def dead_letters(self) -> list[Message]:
         """See `BrokerUnderTest.dead_letters`."""
         stream, group = "scrape-jobs-dead", "scrape-jobs-dead-pull"
-        read = ("XREADGROUP", "GROUP", group, "test", "COUNT", "1000", "NOACK", "STREAMS", stream, ">")
-        found = self._server.run(*read)
-        return [redis_wire.read(fields).message for _, fields in (found[0][1] if found else [])]
+        returned = self._server.run("XAUTOCLAIM", stream, group, "test", "0", "0", "COUNT", "1000")[1]
+        read = ("XREADGROUP", "GROUP", group, "test", "COUNT", "1000", "STREAMS", stream, ">")
+        new = self._server.run(*read)
+        found = returned + (new[0][1] if new else [])
+        if found:
+            self._server.run("XACK", stream, group, *[entry for entry, _ in found])
+        return [redis_wire.read(fields).message for _, fields in found]
 
     def is_empty(self) -> bool:
         """See `BrokerUnderTest.is_empty`."""
