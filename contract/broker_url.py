@@ -4,9 +4,18 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from contract.faults import ConfidentialFault
+from contract.sqs_url import read_sqs_url
 
 #: For each scheme of BROKER_URL, the port of the broker if the URL has none.
-DEFAULT_PORTS = {"amqp": 5672, "amqps": 5671, "redis": 6379, "rediss": 6379}
+DEFAULT_PORTS = {
+    "amqp": 5672,
+    "amqps": 5671,
+    "redis": 6379,
+    "rediss": 6379,
+    "sqs": 443,
+    "sqs+http": 80,
+    "sqs+https": 443,
+}
 MAX_URL_CHARACTERS = 2000  #: maximum length of a broker's URL
 
 
@@ -46,6 +55,9 @@ def broker_address(url: str) -> BrokerAddress:
         raise ConfidentialFault(f"is not a URL, {example}") from None
     if parts.scheme not in DEFAULT_PORTS:
         raise ConfidentialFault(f"must begin with {schemes}, {example}; leave it empty for Pub/Sub")
+    if parts.scheme.startswith("sqs"):
+        sqs = read_sqs_url(parts)
+        return BrokerAddress(parts.scheme, sqs.host, sqs.port or DEFAULT_PORTS[parts.scheme])
     if not parts.hostname:
         raise ConfidentialFault(f"has no host, {example}")
     return BrokerAddress(parts.scheme, parts.hostname, port or DEFAULT_PORTS[parts.scheme])

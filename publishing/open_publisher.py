@@ -101,12 +101,21 @@ def _check_redis(broker_url: str) -> None:
     connection_parameters(broker_url, "")
 
 
+def _sqs() -> Callable[..., TopicPublisher]:
+    from publishing.sqs.publisher import SqsPublisher  # noqa: PLC0415 - needs an extra package
+
+    return SqsPublisher
+
+
 #: For each scheme of BROKER_URL, what imports the publisher, and the extra of the package with its client.
 _PUBLISHERS = {
     "amqp": (_rabbitmq, "rabbitmq"),
     "amqps": (_rabbitmq, "rabbitmq"),
     "redis": (_redis, "redis"),
     "rediss": (_redis, "redis"),
+    "sqs": (_sqs, "sqs"),
+    "sqs+http": (_sqs, "sqs"),
+    "sqs+https": (_sqs, "sqs"),
 }
 #: For the schemes whose URLs may have parameters, what checks these.
 _CHECKS = {

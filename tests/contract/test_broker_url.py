@@ -14,6 +14,13 @@ from contract.faults import ConfidentialFault
         ("redis://:secret@redis.example", ("redis", "redis.example", 6379), "redis.example:6379"),
         ("rediss://redis.example:1/0", ("rediss", "redis.example", 1), "redis.example:1"),
         ("amqp://[::1]:5673/", ("amqp", "::1", 5673), "[::1]:5673"),
+        (
+            "sqs://eu-central-1/",
+            ("sqs", "sqs.eu-central-1.amazonaws.com", 443),
+            "sqs.eu-central-1.amazonaws.com:443",
+        ),
+        ("sqs+http://127.0.0.1:5000/?region=eu-west-1", ("sqs+http", "127.0.0.1", 5000), "127.0.0.1:5000"),
+        ("sqs+https://sqs.example/jobs?fifo=true", ("sqs+https", "sqs.example", 443), "sqs.example:443"),
     ],
 )
 def test_the_address_of_a_url_is_shown_without_user_and_password(

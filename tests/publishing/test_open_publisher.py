@@ -9,6 +9,7 @@ from publishing.open_publisher import TopicPublisher, open_publisher
 from publishing.publisher import PubSubPublisher
 from publishing.rabbitmq.publisher import RabbitMqPublisher
 from publishing.redis.publisher import RedisPublisher
+from publishing.sqs.publisher import SqsPublisher
 from runtime.settings import BadSettings, ServiceSettings, load
 from worker.settings import WorkerSettings
 
@@ -37,6 +38,14 @@ def test_a_url_of_redis_makes_its_publisher_without_labels() -> None:
     """A redis URL means Redis, whose streams carry no operator's controls."""
     publisher = opened("redis://127.0.0.1:1/")
     assert isinstance(publisher, RedisPublisher)
+    assert publisher.labels(1) == {}
+    publisher.close()
+
+
+def test_a_url_of_sqs_makes_its_publisher_without_labels() -> None:
+    """A URL of SQS means SQS, whose queues carry no operator's controls."""
+    publisher = opened("sqs://eu-central-1/")
+    assert isinstance(publisher, SqsPublisher)
     assert publisher.labels(1) == {}
     publisher.close()
 

@@ -1,0 +1,1 @@
+"""Publishes to AWS SQS."""

@@ -1,0 +1,160 @@
+"""Publishes to queues of AWS SQS; a message counts as sent only once all queues of its topic have it."""
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from copy import copy
+from dataclasses import dataclass
+from itertools import islice
+from typing import Self
+
+from publishing.publisher import Message, PublishUnconfirmed
+from publishing.retries import send_with_retries
+from publishing.sqs import wire
+from publishing.sqs.batches import Entry
+from publishing.sqs.queues import Queues, SqsError
+from publishing.sqs.sender import Sender, subscriptions_of
+
+MAX_UNCONFIRMED = 1000  #: maximum number of messages of a call that wait for their confirmation
+
+
+@dataclass(slots=True)
+class _Outgoing:
+    """A message that is published.
+
+    Attributes:
+        message_id: its id.
+        body: its body in every queue.
+        group: its group in a FIFO queue.
+        missing: the queues that have not confirmed it; it is sent again only to these.
+    """
+
+    message_id: str
+    body: str
+    group: str
+    missing: list[str]
+
+
+class SqsPublisher:
+    """Publishes to one topic, over the process's connections to SQS.
+
+    Args:
+        url: BROKER_URL.
+        topic: the topic's name.
+        timeout_seconds: how long a call may wait for its confirmations, in all.
+
+    A message that was not confirmed because of a transient error is sent again, within the time of the call,
+    to the queues that have not confirmed it. A queue may then contain it twice, with the same id.
+    `for_topic` makes a publisher that sends each message once.
+    """
+
+    def __init__(self, url: str, topic: str, *, timeout_seconds: float) -> None:
+        self._topic = topic
+        self._timeout_seconds = timeout_seconds
+        self._retries = True
+        self._queues = Queues(url)
+        self._sender = Sender(self._queues)
+        with suppress(SqsError):  # each publish has the same error
+            self._queues.connect()
+
+    def for_topic(self, topic: str, *, retries: bool = True) -> Self:
+        """Return a publisher for another topic, over the same connections.
+
+        Args:
+            topic: the topic's name.
+            retries: whether a message is sent again after a transient error.
+        """
+        other = copy(self)
+        other._topic = topic  # noqa: SLF001 - an instance of the same class
+        other._retries = retries  # noqa: SLF001 - an instance of the same class
+        return other
+
+    def publish(self, message: Message, timeout_seconds: float | None = None) -> str:
+        """Publish one message; see `Publisher.publish`."""
+        seconds = self._timeout_seconds if timeout_seconds is None else timeout_seconds
+        [confirmation] = self._publish([message], time.monotonic() + seconds)
+        if isinstance(confirmation, PublishUnconfirmed):
+            raise confirmation
+        return confirmation
+
+    def publish_all(self, messages: Iterable[Message]) -> Iterator[PublishUnconfirmed | str]:
+        """Publish many messages; see `Publisher.publish_all`."""
+        # Seconds left to wait for confirmations; time spent producing messages does not count.
+        remaining = self._timeout_seconds
+        left = iter(messages)
+        while chunk := list(islice(left, MAX_UNCONFIRMED)):
+            deadline = time.monotonic() + remaining
+            yield from self._publish(chunk, deadline)
+            remaining = max(0.0, deadline - time.monotonic())
+
+    def labels(self, timeout_seconds: float) -> dict[str, str]:  # noqa: ARG002 - as of Pub/Sub's publisher
+        """Return no labels: a topic is several queues of SQS, none of which carries operator's controls."""
+        return {}
+
+    def close(self) -> None:
+        """Close the idle connections; those of requests that are under way close after them."""
+        self._queues.close()
+
+    def _publish(self, chunk: list[Message], deadline: float) -> list[PublishUnconfirmed | str]:
+        """Send the messages; until `deadline`, send those again that failed with a transient error."""
+        results = send_with_retries(
+            lambda outgoing: self._send(outgoing, deadline),
+            [self._outgoing(message) for message in chunk],
+            deadline,
+            self._is_transient,
+        )
+        return [each if isinstance(each, str) else self._unconfirmed(each) for each in results]
+
+    def _outgoing(self, message: Message) -> _Outgoing | SqsError:
+        message_id = wire.new_message_id()
+        subscriptions = subscriptions_of(self._topic, message.attributes)
+        if not subscriptions:
+            return SqsError("no queue of SQS takes messages of this topic")
+        try:
+            body, group = wire.write(message, message_id), wire.group_of(message, message_id)
+        except (TypeError, ValueError) as error:  # the error of one message must not stop the others
+            return SqsError(str(error))
+        return _Outgoing(message_id, body, group, list(map(self._queues.name, subscriptions)))
+
+    def _is_transient(self, error: Exception) -> bool:
+        return self._retries and isinstance(error, SqsError) and error.is_transient
+
+    def _send(self, messages: list[_Outgoing | SqsError], deadline: float) -> list[Exception | str]:
+        """Send each message once to the queues that miss it; return its id, or why it is not confirmed."""
+        by_queue = dict[str, list[Entry]]()
+        sent = [
+            each if isinstance(each, SqsError) else (each, self._entries(each, by_queue)) for each in messages
+        ]
+        for queue, entries in by_queue.items():
+            self._sender.send(queue, entries)
+        return [each if isinstance(each, SqsError) else _result(*each, deadline) for each in sent]
+
+    def _entries(self, outgoing: _Outgoing, by_queue: dict[str, list[Entry]]) -> dict[str, Entry]:
+        entries = {
+            queue: self._sender.entry(queue, outgoing.body, outgoing.message_id, outgoing.group)
+            for queue in outgoing.missing
+        }
+        for queue, entry in entries.items():
+            by_queue.setdefault(queue, []).append(entry)
+        return entries
+
+    def _unconfirmed(self, error: Exception) -> PublishUnconfirmed:
+        unconfirmed = PublishUnconfirmed(self._topic, str(error))
+        unconfirmed.__cause__ = error
+        return unconfirmed
+
+
+def _result(outgoing: _Outgoing, entries: dict[str, Entry], deadline: float) -> Exception | str:
+    """Wait until all queues have confirmed a message, or one has not."""
+    failure: Exception | None = None
+    for queue, entry in entries.items():
+        try:
+            entry.done.result(timeout=max(0.0, deadline - time.monotonic()))
+        except TimeoutError:
+            entry.done.cancel()
+            failure = TimeoutError(f"SQS has not answered in time for queue {queue!r}")
+        except SqsError as error:
+            failure = error
+        else:
+            outgoing.missing.remove(queue)
+    return failure or outgoing.message_id
