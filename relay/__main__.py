@@ -30,7 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the relay; return the exit status, which is 2 if it cannot start."""
     options = parse(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    for library in ("aiohttp.access", "botocore"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     retry = RetryPolicy(options.min_backoff, options.max_backoff)
     redelivery = Redelivery(retry, options.max_attempts, options.single_active)
     try:

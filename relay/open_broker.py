@@ -36,12 +36,22 @@ def _redis() -> BrokerKind:
     return BrokerKind(RedisStreams, create)
 
 
+def _sqs() -> BrokerKind:
+    from relay.sqs.broker import Sqs  # noqa: PLC0415 - needs an extra package
+    from relay.sqs.topology import create  # noqa: PLC0415 - needs an extra package
+
+    return BrokerKind(Sqs, create)
+
+
 #: For each scheme of BROKER_URL, what imports the broker, and the extra of the package with its client.
 BROKERS = {
     "amqp": (_rabbitmq, "rabbitmq"),
     "amqps": (_rabbitmq, "rabbitmq"),
     "redis": (_redis, "redis"),
     "rediss": (_redis, "redis"),
+    "sqs": (_sqs, "sqs"),
+    "sqs+http": (_sqs, "sqs"),
+    "sqs+https": (_sqs, "sqs"),
 }
 
 

@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--create", action="store_true", help="create exchanges and queues, and exit")
+    add("--create", action="store_true", help="create topics and queues, and exit")
     add("--endpoint", type=_endpoint, metavar="URL", help="URL of the worker")
     add(
         "--subscription",

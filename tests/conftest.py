@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 from tests.servers import pubsub
+from tests.servers.moto_sqs import MotoSqs, running_moto_sqs
 from tests.servers.pubsub import PubsubServer
 from tests.servers.rabbitmq import RabbitMqServer, running_rabbitmq
 from tests.servers.recording_publisher import RecordingPublisher
@@ -83,6 +84,13 @@ def rabbitmq_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rabbit
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """A Redis that keeps what it confirms, started once for all tests of this process."""
     with running_redis(tmp_path_factory.mktemp("redis")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def moto_sqs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MotoSqs]:
+    """A server with the API of SQS, started once for all tests of this process."""
+    with running_moto_sqs(tmp_path_factory.mktemp("moto")) as started:
         yield started
 
 

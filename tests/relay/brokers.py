@@ -12,6 +12,7 @@ from publishing.rabbitmq.publisher import RabbitMqPublisher
 from publishing.redis import wire as redis_wire
 from publishing.redis.publisher import RedisPublisher
 from tests.relay.relay_process import run
+from tests.relay.sqs import SqsFifoUnderTest, SqsUnderTest
 from tests.servers.rabbitmq import RabbitMqServer
 from tests.servers.redis import RedisServer, named
 from tests.servers.waiting import MAX_WAIT_SECONDS
@@ -50,6 +51,12 @@ class BrokerUnderTest(Protocol):
 
     def start(self) -> None:
         """Start it again with the same data."""
+
+    def interrupt(self) -> None:
+        """End all connections to it, and refuse others; it may be killed for this."""
+
+    def resume(self) -> None:
+        """Accept connections again."""
 
 
 class RabbitMqUnderTest:
@@ -105,6 +112,8 @@ class RabbitMqUnderTest:
         """See `BrokerUnderTest.start`."""
         self._server.start()
 
+    interrupt, resume = kill, start
+
 
 class RedisUnderTest:
     """Redis."""
@@ -158,9 +167,13 @@ class RedisUnderTest:
         """See `BrokerUnderTest.start`."""
         self._server.start()
 
+    interrupt, resume = kill, start
+
 
 #: For each broker, the fixture of its server and the class that drives it.
 BROKERS: dict[str, tuple[str, Callable[[Any], BrokerUnderTest]]] = {
     "RabbitMQ": ("rabbitmq_server", RabbitMqUnderTest),
     "Redis": ("redis_server", RedisUnderTest),
+    "SQS": ("moto_sqs_server", SqsUnderTest),
+    "SQS FIFO": ("moto_sqs_server", SqsFifoUnderTest),
 }

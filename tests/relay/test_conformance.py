@@ -17,6 +17,7 @@ from tests.relay.worker_endpoint import Answer, Push, WorkerEndpoint
 from tests.servers.waiting import MAX_WAIT_SECONDS, wait_until
 
 SETTINGS = ("--min-backoff", "1", "--max-backoff", "2", "--max-attempts", "3")
+NOT_OURS = "§ 1: not ours".encode()  #: data of a message of another program
 DELAYS = [1.0, 2.0]  #: seconds between the deliveries with these settings
 
 Relay = Callable[..., AbstractContextManager[RelayProcess]]
@@ -67,9 +68,9 @@ def test_a_confirmed_message_is_delivered(
     message_id = publish("a")
     with relay() as running:
         wait_until(lambda: running.counter("acknowledged") == 1)
+        wait_until(broker.is_empty)
     [push] = endpoint.pushes
     assert (push.data, push.message_id, push.attributes) == ("a", message_id, {"job_id": "a"})
-    wait_until(broker.is_empty)
 
 
 @pytest.mark.promise("attempts counted")
@@ -195,11 +196,11 @@ def test_a_message_that_is_delivered_twice_has_the_same_id(
     publish("a")
     with relay() as running:
         wait_until(lambda: len(endpoint.pushes) == 1)
-        broker.kill()
+        broker.interrupt()
         wait_until(lambda: "broker_lost" in running.output())
         killed.set()
         wait_until(lambda: "acknowledgement_lost" in running.output())
-        broker.start()
+        broker.resume()
         wait_until(lambda: len(endpoint.answered) == 2)
         running.terminate()
     assert broker.is_empty()
@@ -227,14 +228,14 @@ def test_a_message_of_another_program_is_dead_lettered_and_blocks_nothing(
     broker: BrokerUnderTest, relay: Relay, publish: Callable[..., str], endpoint: WorkerEndpoint
 ) -> None:
     """A message that no publisher of Scrapeq wrote never reaches the worker; the next message does."""
-    broker.publish_foreign(b"\x00not ours")
+    broker.publish_foreign(NOT_OURS)
     publish("a")
     with relay() as running:
         wait_until(lambda: running.counter("acknowledged") == 1)
         wait_until(broker.is_empty)
     [dead] = broker.dead_letters()
     assert [push.data for push in endpoint.pushes] == ["a"]
-    assert (dead.data, dead.attributes["reason"]) == (b"\x00not ours", "bad_envelope")
+    assert (dead.data, dead.attributes["reason"]) == (NOT_OURS, "bad_envelope")
 
 
 @pytest.mark.promise("pause")

@@ -1,0 +1,1 @@
+"""Receives messages from AWS SQS."""
