@@ -158,20 +158,26 @@ class Sqs:
                 self._has_room.clear()
                 await self._has_room.wait()
                 continue
-            count, asked_at = min(room, MAX_RECEIVED), time.monotonic()
-            self._asked_for += count
             try:
-                messages = await self._receive(count, POLL_SECONDS)
+                await self._receive_some(min(room, MAX_RECEIVED))
             except SqsError as error:
                 self._report(str(error))
-                messages = []
+                await asyncio.sleep(RETRY_SECONDS)
+            except Exception as error:  # noqa: BLE001 - an error of the relay: the messages come again
+                _log.exception("receive_crashed queue=%s error=%s", self._queue, error)
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 self._report("")
-            finally:
-                self._asked_for -= count
-            for message in messages:
-                self._on_message(message, asked_at)
+
+    async def _receive_some(self, count: int) -> None:
+        asked_at = time.monotonic()
+        self._asked_for += count
+        try:
+            messages = await self._receive(count, POLL_SECONDS)
+        finally:
+            self._asked_for -= count
+        for message in messages:
+            self._on_message(message, asked_at)
 
     async def _receive(self, count: int, wait_seconds: int) -> list[dict[str, Any]]:
         def receive() -> list[dict[str, Any]]:
@@ -195,13 +201,14 @@ class Sqs:
         self._trouble = trouble
 
     def _on_message(self, found: dict[str, Any], asked_at: float) -> None:
+        receives = int(found["Attributes"]["ApproximateReceiveCount"])
         lease = self._leases.add(found["ReceiptHandle"], asked_at)
         try:
             stored = wire.read(found["Body"])
         except wire.ForeignMessage as error:
             self._begin(self._dead_letter_foreign(lease, found, str(error)))
             return
-        attempt = stored.earlier_attempts + int(found["Attributes"]["ApproximateReceiveCount"])
+        attempt = stored.earlier_attempts + receives
         received = Received(stored.message, stored.message_id, stored.published_at, attempt, lease)
         if self._is_stopping:
             self._begin(self.release(received))
