@@ -43,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print("\n" + report.conditions(results))
     print("\n" + report.rate_table(results))
     print("\n" + report.cost_table(results))
+    if table := report.push_table(results):
+        print("\n" + table)
     if failures:
         sys.exit("\nThese measurements failed; the same command tries them again:\n" + "\n".join(failures))
 

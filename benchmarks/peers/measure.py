@@ -37,6 +37,8 @@ class Measurement:
         headings: number of headings in all results.
         links: number of links in all results.
         load: load average before the measurement.
+        pushing_cpu_seconds: processor time of what pushes messages to the workers, in seconds: localpubsub,
+            which is also the broker, or the relays; 0 if the workers fetch them.
     """
 
     system: str
@@ -53,6 +55,7 @@ class Measurement:
     headings: int
     links: int
     load: float
+    pushing_cpu_seconds: float = 0
 
     @property
     def key(self) -> tuple[str, int, int, int]:
@@ -68,6 +71,11 @@ class Measurement:
     def cpu_per_1000(self) -> float:
         """Processor time in seconds per 1,000 jobs."""
         return 1000 * self.cpu_seconds / max(1, self.done)
+
+    @property
+    def push_microseconds(self) -> float:
+        """Processor time of what pushes, in microseconds per job."""
+        return 1e6 * self.pushing_cpu_seconds / max(1, self.done)
 
 
 @dataclass(frozen=True)
@@ -114,6 +122,7 @@ def measure(
             urls = site.urls(plan.delay_ms, pages)
             with PeakMemory(pids, running.worker_pids) as memory:
                 cpu_before, started = cpu_seconds(pids()), time.monotonic()
+                pushing_before = cpu_seconds(running.pushing_pids())
                 running.enqueue(urls)
                 done = running.done()
                 while done < len(urls) and time.monotonic() - started < MAX_SECONDS:
@@ -122,6 +131,7 @@ def measure(
                     done = running.done()
                 seconds = time.monotonic() - started
                 cpu = cpu_seconds(pids()) - cpu_before
+                pushing = cpu_seconds(running.pushing_pids()) - pushing_before
             results = list(running.results())
     return Measurement(
         *plan.key,
@@ -135,6 +145,7 @@ def measure(
         headings=sum(each.headings for each in results),
         links=sum(each.links for each in results),
         load=round(load, 2),
+        pushing_cpu_seconds=round(pushing, 2),
     )
 
 

@@ -113,6 +113,20 @@ def cost_table(results: Results) -> str:
     return "\n".join(rows)
 
 
+def push_table(results: Results) -> str:
+    """Return the table of what pushes cost: localpubsub's whole processor time, or that of the relays alone.
+
+    The broker of the relays has processes of its own, whose time is only in the table of all processes.
+    """
+    systems = [each for each in measured(results) if _push_cell(results, each, *DELAYS)]
+    rows = ["| system | CPU µs of pushing per job, pages of 0 ms | of 200 ms |", "|---|---|---|"]
+    rows += [
+        f"| {each.title} | {' | '.join(_push_cell(results, each, delay) for delay in DELAYS)} |"
+        for each in systems
+    ]
+    return "\n".join(rows) if systems else ""
+
+
 def conditions(results: Results) -> str:
     """Return a paragraph about date, machine, versions and number of rounds."""
     if not results.measurements:
@@ -127,6 +141,11 @@ def conditions(results: Results) -> str:
         f" {machine['python']}. Load average before a measurement: {loads.median:.1f}"
         f" ({loads.low:.1f}–{loads.high:.1f}). Versions: {versions}."
     )
+
+
+def _push_cell(results: Results, system: System, *delays: int) -> str:
+    found = [each.push_microseconds for delay in delays for each in of(results, system.name, delay)]
+    return _median((each for each in found if each), ",.0f")
 
 
 def _rate_cells(results: Results, system: System, delay_ms: int) -> tuple[str, str]:

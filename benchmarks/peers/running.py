@@ -49,6 +49,10 @@ class Running(ABC):
     def wait_until_sent(self) -> None:
         """Wait until the broker has all jobs of the last batch."""
 
+    def pushing_pids(self) -> list[int]:
+        """Return the processes that push the messages to the workers; none if the workers fetch them."""
+        return []
+
     @abstractmethod
     def done(self) -> int:
         """Return how many jobs of the last batch have a stored result."""

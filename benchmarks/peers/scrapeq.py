@@ -1,4 +1,4 @@
-"""Scrapeq as one of the systems: dispatcher, localpubsub with a ledger on disk, two worker processes."""
+"""Scrapeq as one of the systems: dispatcher, a broker, the ledger on disk, two worker processes."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -10,6 +10,7 @@ from benchmarks.pages_of_200_ms import RECIPE
 from benchmarks.peers.processes import Launcher
 from benchmarks.peers.running import STOP_SECONDS, Running, Stored
 from console.ledger.sqlite_views import to_sqlite
+from console.stack.broker_services import BROKER, RELAY, SHARDS_RELAY
 from console.stack.process import stop_all
 from console.stack.services import PUBSUB, WORKER, StackOptions
 from console.stack.stack import Stack
@@ -67,8 +68,13 @@ class Scrapeq(Running):
         """Return the process id of the worker."""
         return [self._stack.process(WORKER).pid]
 
+    def pushing_pids(self) -> list[int]:
+        """Return the process ids of localpubsub or of the relays."""
+        names = (RELAY, SHARDS_RELAY) if self._stack.options.broker else (PUBSUB,)
+        return [self._stack.process(name).pid for name in names]
+
     def supervise(self) -> None:
-        """Start services that have ended again, apart from localpubsub."""
+        """Start services that have ended again, apart from localpubsub and a broker's server."""
         self._stack.supervise()
 
     def kill_workers(self) -> None:
@@ -82,9 +88,13 @@ class Scrapeq(Running):
         self._stack.start_worker()
 
     def kill_broker(self) -> None:
-        """Kill localpubsub, and start it again."""
-        self._stack.process(PUBSUB).kill()
-        self._stack.start_pubsub()
+        """Kill localpubsub or the broker's server, and start it again."""
+        if self._stack.options.broker:
+            self._stack.process(BROKER).kill()
+            self._stack.start_broker()
+        else:
+            self._stack.process(PUBSUB).kill()
+            self._stack.start_pubsub()
 
     @property
     def dead(self) -> int:
@@ -98,9 +108,17 @@ class Scrapeq(Running):
 
 
 @contextmanager
-def running_scrapeq(launcher: Launcher, pages_in_flight: int) -> Iterator[Scrapeq]:
-    """Run the local stack, as `scrapeq up` does: signed pushes, queue and ledger on disk."""
+def running_scrapeq(launcher: Launcher, pages_in_flight: int, broker: str = "") -> Iterator[Scrapeq]:
+    """Run the local stack, as `scrapeq up` does: signed pushes, queue and ledger on disk.
+
+    Args:
+        launcher: has the directory of the stack's data.
+        pages_in_flight: number of pages that each worker process scrapes at the same time.
+        broker: as of `scrapeq up --broker`.
+    """
     environment = {"PAGE_CONCURRENCY": str(pages_in_flight)}
-    options = StackOptions(data=launcher.data / "scrapeq", worker_processes=2, environment=environment)
+    options = StackOptions(
+        data=launcher.data / "scrapeq", worker_processes=2, environment=environment, broker=broker
+    )
     with Stack(options) as stack:
         yield Scrapeq(stack)

@@ -56,6 +56,10 @@ def _peer(
     return running
 
 
+def _scrapeq(broker: str = "") -> Callable[[Launcher, int], AbstractContextManager[Running]]:
+    return lambda launcher, delay_ms: running_scrapeq(launcher, 200 if delay_ms else 80, broker)
+
+
 def _bare(peer: Peer, _: str, delay_ms: int) -> None:
     for index in "01":
         peer.sender(f"{PROGRAMS}.bare", "100" if delay_ms else "1", index, is_worker=True)
@@ -141,7 +145,23 @@ ALL = (
         SCRAPEQ,
         "**Scrapeq on localpubsub**",
         {0: "2 processes, 80 pages", 200: "2 processes, 200 pages"},
-        lambda launcher, delay_ms: running_scrapeq(launcher, 200 if delay_ms else 80),
+        _scrapeq(),
+    ),
+    System(
+        "scrapeq-rabbitmq",
+        "**Scrapeq, RabbitMQ**",
+        {0: "2 processes, 80 pages", 200: "2 processes, 200 pages"},
+        _scrapeq("rabbitmq"),
+        ("rabbitmq",),
+        is_in_readme=False,
+    ),
+    System(
+        "scrapeq-redis",
+        "**Scrapeq, Redis, each write on disk**",
+        {0: "2 processes, 80 pages", 200: "2 processes, 200 pages"},
+        _scrapeq("redis"),
+        ("redis",),
+        is_in_readme=False,
     ),
     System(
         "dramatiq-rabbitmq",

@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -15,7 +16,7 @@ from benchmarks.peers.faults import FAULTS, SECTION, FaultPlan, FaultResult, rea
 from benchmarks.peers.faults import RESULTS as FAULT_RESULTS
 from benchmarks.peers.measure import Measurement
 from benchmarks.peers.publish import CHART, RESULTS, replace_section, section, sections
-from benchmarks.peers.report import cost_table, rate_table, short_table
+from benchmarks.peers.report import cost_table, push_table, rate_table, short_table
 from benchmarks.peers.results import Results, ratios
 from benchmarks.peers.running import Running, Stored
 from benchmarks.peers.systems import BARE, SCRAPEQ, SYSTEMS
@@ -58,6 +59,17 @@ def test_tables_have_medians_ratios_and_spread() -> None:
         "| pages of 0 ms | 400/s, 1.00 × | 200/s, 0.50 × |",
         "| pages of 200 ms |  |  |",
     ]
+
+
+def test_table_of_pushing_has_its_time_per_job() -> None:
+    """The table has what localpubsub or the relays took for each job, and no systems whose workers fetch."""
+    assert not push_table(example())
+    results = example()
+    results.add(replace(measurement("scrapeq-rabbitmq", 1, 0.5), pushing_cpu_seconds=0.02))
+    results.add(replace(measurement("scrapeq-rabbitmq", 2, 0.5), pushing_cpu_seconds=0.03))
+    results.add(replace(measurement("scrapeq-rabbitmq", 3, 0.5), pushing_cpu_seconds=0.04))
+    title = SYSTEMS["scrapeq-rabbitmq"].title
+    assert push_table(results).splitlines()[2:] == [f"| {title} | 300 |  |"]
 
 
 def test_results_file_is_read_as_it_was_written(tmp_path: Path) -> None:
