@@ -13,7 +13,7 @@ from rich.console import Console
 
 from console.cli.limit_watch import watch_limits
 from console.stack.addresses import Addresses
-from console.stack.brokers.choice import identity_of
+from console.stack.brokers.choice import LOCAL_BROKERS, identity_of
 from console.stack.detached import start_detached
 from console.stack.services import PROJECT, StackOptions
 from console.stack.signals import raise_on_signals
@@ -103,6 +103,9 @@ class _UpCommand:
             if self._as_json:
                 _print_record(self._options.data)
                 sys.stdout.flush()
+            broker = LOCAL_BROKERS.get(self._options.broker)
+            if broker and broker.note:
+                print_line(self._terminal, broker.note)
             if stack.is_paused:
                 print_line(self._terminal, PAUSED)
             self._show_status(stack)

@@ -6,6 +6,7 @@ command was killed.
 """
 
 import asyncio
+import os
 import queue
 import threading
 import time
@@ -17,6 +18,7 @@ from typing import Any, Final, TypeVar
 from google.pubsub_v1 import types
 
 from console.errors import BrokerError
+from console.stack.brokers.choice import client_environment
 from console.stack.pubsub_address import PubsubAddress
 from contract.faults import ConfidentialFault
 from contract.topology import DEAD_LETTER_SUBSCRIPTION, JOBS_TOPIC
@@ -172,6 +174,8 @@ def open_broker(address: PubsubAddress) -> Iterator[BrokerConnection]:
     Raises:
         BrokerError: the package of its client is not installed.
     """
+    for name, value in client_environment(address.broker).items():
+        os.environ.setdefault(name, value)
     connection = BrokerConnection(address)
     try:
         yield connection

@@ -24,12 +24,14 @@ class PubsubAddress(NamedTuple):
         project: the project of the topics.
         prefix: prefix of the names of topics and subscriptions.
         broker_url: BROKER_URL of a local stack whose messages another broker carries; `""` for Pub/Sub.
+        broker: identifies this broker, as `StackRecord.broker`; `""` if only its URL is known.
     """
 
     host: str
     project: str = PROJECT
     prefix: str = DEFAULT_TOPICS
     broker_url: str = ""
+    broker: str = ""
 
     @property
     def is_local(self) -> bool:
@@ -39,7 +41,7 @@ class PubsubAddress(NamedTuple):
     @property
     def title(self) -> str:
         """Name of Pub/Sub or of the broker in messages."""
-        return title_of(self.broker_url)
+        return title_of(self.broker or self.broker_url)
 
     def topic(self, name: str) -> str:
         """Return the full name of a topic of contract/topology.py."""
@@ -73,8 +75,9 @@ def address_of(option: str | None, data: Path, environment: Mapping[str, str] = 
     if not ledger.startswith(SCHEME):
         if option:
             return PubsubAddress(option)
-        addresses = running_stack(data).addresses
-        return PubsubAddress(addresses.pubsub_host, broker_url=addresses.broker_url)
+        record = running_stack(data)
+        addresses = record.addresses
+        return PubsubAddress(addresses.pubsub_host, broker_url=addresses.broker_url, broker=record.broker)
     deployment = read_bigquery_address(ledger)
     if option is not None:
         raise UsageError(

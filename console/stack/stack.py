@@ -32,7 +32,7 @@ from console.stack.broker_services import (
     create_queues,
     server_launches,
 )
-from console.stack.brokers.choice import choose_broker, identity_of, refuse_other_broker
+from console.stack.brokers.choice import choose_broker, client_environment, identity_of, refuse_other_broker
 from console.stack.ports import allocate_ports
 from console.stack.process import (
     Launch,
@@ -145,7 +145,8 @@ class Stack:
         if local_broker:
             self._server = local_broker.server(options.data.absolute() / BROKER, own_ports)
         self.addresses = Addresses.at(ports, self._server.url if self._server else options.broker)
-        self.environment = environment_of(options, self.addresses, os.environ, own_ports)
+        inherited = {**client_environment(options.broker), **os.environ}
+        self.environment = environment_of(options, self.addresses, inherited, own_ports)
         self._launches = (
             server_launches(self._server, options, self.environment)
             | launches(options, self.addresses, self.environment)

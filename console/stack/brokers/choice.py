@@ -1,17 +1,19 @@
 """Reads the broker that an operator has chosen: a name, if its server is started here, or a URL."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from console.errors import UsageError
 from console.ledger.ledger import Ledger
 from console.stack.brokers.rabbitmq import RABBITMQ
+from console.stack.brokers.redis import REDIS
 from console.stack.brokers.server import LocalBroker
 from console.stack.stack_file import read_stack
 from contract.broker_url import broker_address
 from contract.faults import ConfidentialFault
 
 #: The brokers whose server can be started on this machine, by their names.
-LOCAL_BROKERS: dict[str, LocalBroker] = {"rabbitmq": RABBITMQ}
+LOCAL_BROKERS: dict[str, LocalBroker] = {"rabbitmq": RABBITMQ, "redis": REDIS}
 
 
 def choose_broker(broker: str) -> LocalBroker | None:
@@ -46,6 +48,12 @@ def identity_of(broker: str) -> str:
         return broker
     address = broker_address(broker)
     return f"{address.scheme}://{address}"
+
+
+def client_environment(broker: str) -> Mapping[str, str]:
+    """Return the environment variables that the clients of a broker need in addition; none for a URL."""
+    local = LOCAL_BROKERS.get(broker)
+    return local.client_environment if local else {}
 
 
 def title_of(broker: str) -> str:

@@ -65,6 +65,7 @@ class LocalBroker(NamedTuple):
         server: returns a server for a directory and ports; the next one in the same directory has its data.
         example: an example of a URL.
         note: a sentence about what the server does not keep; `""` if it keeps everything.
+        client_environment: environment variables that clients of the server need.
     """
 
     title: str
@@ -73,3 +74,4 @@ class LocalBroker(NamedTuple):
     server: Callable[[Path, Sequence[int]], BrokerServer]
     example: str
     note: str = ""
+    client_environment: Mapping[str, str] = {}
