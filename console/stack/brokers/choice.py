@@ -8,12 +8,13 @@ from console.ledger.ledger import Ledger
 from console.stack.brokers.rabbitmq import RABBITMQ
 from console.stack.brokers.redis import REDIS
 from console.stack.brokers.server import LocalBroker
+from console.stack.brokers.sqs import SQS
 from console.stack.stack_file import read_stack
 from contract.broker_url import broker_address
 from contract.faults import ConfidentialFault
 
 #: The brokers whose server can be started on this machine, by their names.
-LOCAL_BROKERS: dict[str, LocalBroker] = {"rabbitmq": RABBITMQ, "redis": REDIS}
+LOCAL_BROKERS: dict[str, LocalBroker] = {"rabbitmq": RABBITMQ, "redis": REDIS, "sqs": SQS}
 
 
 def choose_broker(broker: str) -> LocalBroker | None:
