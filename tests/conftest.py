@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from tests.servers import pubsub
 from tests.servers.moto_sqs import MotoSqs, running_moto_sqs
+from tests.servers.postgresql import PostgresqlServer, running_postgresql
 from tests.servers.pubsub import PubsubServer
 from tests.servers.rabbitmq import RabbitMqServer, running_rabbitmq
 from tests.servers.recording_publisher import RecordingPublisher
@@ -91,6 +92,13 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 def moto_sqs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MotoSqs]:
     """A server with the API of SQS, started once for all tests of this process."""
     with running_moto_sqs(tmp_path_factory.mktemp("moto")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgresqlServer]:
+    """A PostgreSQL, started once for all tests of this process."""
+    with running_postgresql() as started:
         yield started
 
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from console.cli.arguments import DEFAULT_DATA, AsJson, Data
 from console.errors import BrokerError, UsageError
 from console.ledger.ledger import Ledger
+from console.ledger.open_ledger import POSTGRESQL, open_postgresql
 from console.terminal import is_interactive, open_terminal, print_json, print_line
 from contract.faults import ConfidentialFault
 from contract.topology import REJECTED_TABLE
@@ -29,6 +30,16 @@ Broker = Annotated[
         metavar="URL",
         envvar="BROKER_URL",
         help="URL of the broker. Prefer the variable: other users can read a command line.",
+        show_default=False,
+    ),
+]
+LedgerUrl = Annotated[
+    str,
+    typer.Option(
+        "--ledger",
+        metavar="URL",
+        envvar="LEDGER",
+        help="Write into PostgreSQL, postgresql://…, instead of the file in --data. Prefer the variable.",
         show_default=False,
     ),
 ]
@@ -54,6 +65,7 @@ Port = Annotated[
 
 def ledger(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     broker: Broker = "",
+    ledger_url: LedgerUrl = "",
     batch: Batch = 250,
     batch_seconds: BatchSeconds = 0.2,
     port: Port = None,
@@ -68,6 +80,11 @@ def ledger(  # noqa: PLR0913, PLR0917 - each argument is an option of the comman
 
     Example: scrapeq ledger --data .scrapeq
     """
+    if ledger_url and not ledger_url.startswith(POSTGRESQL):
+        raise UsageError(
+            "`scrapeq ledger` writes the file in --data, or PostgreSQL: LEDGER or --ledger must begin with "
+            "postgresql://. BigQuery is written by Pub/Sub."
+        )
     if not broker:
         raise UsageError(
             "Set BROKER_URL to the URL of the broker, for example amqp://user:password@host:5672/."
@@ -77,6 +94,7 @@ def ledger(  # noqa: PLR0913, PLR0917 - each argument is an option of the comman
         from relay.ledger.service import (  # noqa: PLC0415 - needs packages that only this command needs
             CannotWriteLedger,
             LedgerOptions,
+            postgresql_tables,
             sqlite_tables,
             write_ledger,
         )
@@ -84,12 +102,18 @@ def ledger(  # noqa: PLR0913, PLR0917 - each argument is an option of the comman
         raise UsageError(
             f"`scrapeq ledger` needs the package {error.name}: pip install localpubsub."
         ) from None
-    target, counters, began = Ledger(data), LedgerCounters(), time.monotonic()
-    target.create()
+    counters, began = LedgerCounters(), time.monotonic()
+    if ledger_url:
+        in_postgresql = open_postgresql(ledger_url)
+        in_postgresql.create()
+        name, tables = in_postgresql.name, postgresql_tables(ledger_url, in_postgresql.name)
+    else:
+        in_file = Ledger(data)
+        in_file.create()
+        name, tables = str(in_file.path), sqlite_tables(in_file.path)
     try:
         with _progress(counters):
-            options = LedgerOptions(broker, batch, batch_seconds, port)
-            write_ledger(options, sqlite_tables(target.path), counters, str(target.path))
+            write_ledger(LedgerOptions(broker, batch, batch_seconds, port), tables, counters, name)
     except ConfidentialFault as error:
         raise UsageError(f"The URL of the broker {error}.") from None
     except CannotWriteLedger as error:

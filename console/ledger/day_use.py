@@ -20,7 +20,7 @@ OUTCOMES_QUERY: Final = f"""
         count(DISTINCT coalesce(worker, '') || ' ' || CAST(DIV(UNIX_SECONDS(ended_at), ?) AS STRING))
     FROM (SELECT outcome, total_seconds, body_bytes, items, url, final_url, detail, attributes, item_count,
               worker, publish_time AS ended_at
-          FROM `${{ledger}}.outcomes` WHERE publish_time >= CAST(? AS TIMESTAMP))"""  # noqa: S608 - constants
+          FROM `${{ledger}}.outcomes` WHERE publish_time >= CAST(? AS TIMESTAMP)) AS found"""  # noqa: S608 - constants
 UNRECORDED_QUERY: Final = """
     SELECT coalesce(sum(attempts - outcomes), 0) FROM `${ledger}.job_state`
     WHERE attempts > outcomes AND published_at >= CAST(? AS TIMESTAMP)"""

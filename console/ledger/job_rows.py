@@ -28,7 +28,7 @@ PUBLISHED_QUERY: Final = """
               SAFE_CAST(JSON_VALUE(SAFE.PARSE_JSON(SAFE_CONVERT_BYTES_TO_STRING(data)), '$.defers') AS INT64)
               AS defers,
               JSON_VALUE(SAFE.PARSE_JSON(SAFE_CONVERT_BYTES_TO_STRING(data)), '$.not_before') AS not_before
-          FROM `${ledger}.job_messages` WHERE run_id = ? AND job_id = ? AND kind = 'job')
+          FROM `${ledger}.job_messages` WHERE run_id = ? AND job_id = ? AND kind = 'job') AS messages
     GROUP BY message_id"""
 ATTEMPTS_QUERY: Final = """
     SELECT DISTINCT message_id, publish_time, attempt, outcome, coalesce(new_reason, reason),
@@ -42,7 +42,7 @@ DEAD_LETTERS_QUERY: Final = """
     FROM (SELECT message_id, publish_time, JSON_VALUE(attributes, '$.reason') AS reason,
               SAFE_CAST(JSON_VALUE(attributes, '$.CloudPubSubDeadLetterSourceDeliveryCount') AS INT64)
               AS deliveries
-          FROM `${ledger}.job_messages` WHERE run_id = ? AND job_id = ? AND kind = 'dead_letter')
+          FROM `${ledger}.job_messages` WHERE run_id = ? AND job_id = ? AND kind = 'dead_letter') AS messages
     GROUP BY message_id"""
 #: The newest message of a job. Parameters: the run id and the job id.
 MESSAGE_QUERY: Final = """

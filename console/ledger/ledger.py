@@ -181,7 +181,7 @@ class Ledger:
     def runs(self) -> list[str]:
         """Return the ids of all runs, the newest first."""
         query = """SELECT run_id FROM (SELECT run_id, started_at FROM `${ledger}.run_accounting`
-                       UNION ALL SELECT run_id, started_at FROM `${ledger}.dispatch_state`)
+                       UNION ALL SELECT run_id, started_at FROM `${ledger}.dispatch_state`) AS found
                    WHERE run_id IS NOT NULL GROUP BY run_id ORDER BY min(started_at) DESC, run_id DESC"""
         return [run for (run,) in self.rows(query)]
 

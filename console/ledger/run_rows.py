@@ -16,7 +16,7 @@ RUNS_QUERY: Final = """
           FROM `${ledger}.run_accounting`
           UNION ALL
           SELECT run_id, state, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, started_at
-          FROM `${ledger}.run_dispatches`)
+          FROM `${ledger}.run_dispatches`) AS found
     WHERE run_id IS NOT NULL
     GROUP BY run_id ORDER BY 12 DESC, run_id DESC LIMIT ?"""
 

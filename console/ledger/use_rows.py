@@ -20,11 +20,12 @@ JOBS_QUERY: Final = """
               max(LENGTH(data) + LENGTH(TO_JSON_STRING(attributes))) AS bytes,
               max(SAFE_CAST(JSON_VALUE(SAFE.PARSE_JSON(SAFE_CONVERT_BYTES_TO_STRING(data)),
                   '$.politeness.delay_seconds') AS FLOAT64)) AS delay
-          FROM `${ledger}.jobs` WHERE JSON_VALUE(attributes, '$.run_id') = ? GROUP BY message_id)"""
+          FROM `${ledger}.jobs` WHERE JSON_VALUE(attributes, '$.run_id') = ?
+          GROUP BY message_id) AS messages"""
 OUTCOMES_QUERY: Final = f"""
     SELECT coalesce(sum(bytes), 0), coalesce(sum(items), 0)
     FROM (SELECT message_id, max({OUTCOME_BYTES}) AS bytes, max(item_count) AS items
-          FROM `${{ledger}}.outcomes` WHERE run_id = ? GROUP BY message_id)"""  # noqa: S608 - constants
+          FROM `${{ledger}}.outcomes` WHERE run_id = ? GROUP BY message_id) AS messages"""  # noqa: S608 - constants
 BODY_BYTES_QUERY: Final = """
     SELECT coalesce(sum(body_bytes), 0) FROM `${ledger}.attempts` WHERE run_id = ?"""
 

@@ -30,13 +30,13 @@ FROM (
         JSON_VALUE(attributes, '$.run_id') AS run_id,
         JSON_VALUE(attributes, '$.job_id') AS job_id,
         publish_time AS published_at,
-        NULL AS dead_at,
-        NULL AS attempted_at,
+        CAST(NULL AS TIMESTAMP) AS dead_at,
+        CAST(NULL AS TIMESTAMP) AS attempted_at,
         0 AS succeeded,
-        NULL AS attempt,
-        NULL AS outcome_id,
-        NULL AS cancelled_at,
-        NULL AS dropped_at,
+        CAST(NULL AS INT64) AS attempt,
+        CAST(NULL AS STRING) AS outcome_id,
+        CAST(NULL AS TIMESTAMP) AS cancelled_at,
+        CAST(NULL AS TIMESTAMP) AS dropped_at,
         0 AS replaced
     FROM `${ledger}.jobs`
     UNION ALL

@@ -48,6 +48,13 @@ def sqlite_tables(file: Path) -> LedgerTables:
     return BigQueryTables(file, create_tables=False, skip_repeated=True)
 
 
+def postgresql_tables(url: str, name: str) -> LedgerTables:
+    """Return the tables of a ledger in PostgreSQL, which has been created; `name` contains no password."""
+    from relay.ledger.postgresql_tables import PostgresqlTables  # noqa: PLC0415 - needs an extra package
+
+    return PostgresqlTables(url, name)
+
+
 def write_ledger(options: LedgerOptions, tables: LedgerTables, counters: LedgerCounters, name: str) -> None:
     """Write the ledger until SIGINT or SIGTERM.
 

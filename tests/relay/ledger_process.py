@@ -45,20 +45,24 @@ class LedgerProcess:
         return summary
 
 
-def environment(broker_url: str) -> dict[str, str]:
-    """Return the environment of the command."""
-    return {**os.environ, "BROKER_URL": broker_url, "LEDGER": ""}
-
-
 @contextmanager
-def running_ledger(broker_url: str, log: Path, *arguments: object) -> Iterator[LedgerProcess]:
-    """Run the command until the block ends; it receives messages when the block begins."""
+def running_ledger(
+    broker_url: str, log: Path, *arguments: object, ledger_url: str = ""
+) -> Iterator[LedgerProcess]:
+    """Run the command until the block ends; it receives messages when the block begins.
+
+    Args:
+        broker_url: BROKER_URL.
+        log: the file that gets its log.
+        arguments: further arguments.
+        ledger_url: LEDGER.
+    """
     command = [sys.executable, "-m", "console", "ledger", "--json", *map(str, arguments)]
     with log.open("wb") as errors:
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env=environment(broker_url),
+            env={**os.environ, "BROKER_URL": broker_url, "LEDGER": ledger_url},
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,

@@ -14,10 +14,9 @@ from contract.topology import DEAD_LETTER_TOPIC, JOBS_TOPIC, LEDGER_TABLES, OUTC
 from publishing.publisher import Message
 from tests.contract.documents import OUTCOME
 from tests.relay.brokers import BrokerUnderTest
+from tests.relay.ledger_messages import publish
 from tests.relay.ledger_process import running_ledger
 from tests.servers.waiting import wait_for, wait_until
-
-JOB = {"version": 2, "url": "https://shop.example/"}
 
 
 @pytest.fixture(autouse=True)
@@ -29,19 +28,6 @@ def _queues(broker: BrokerUnderTest) -> None:
 def ledger(tmp_path: Path) -> Ledger:
     """The ledger that the command writes."""
     return Ledger(tmp_path / "data")
-
-
-def message(topic: str, job: str) -> Message:
-    """Return a message of a job."""
-    attributes = {"run_id": "books-1", "job_id": job}
-    document = {**OUTCOME, **attributes} if topic == OUTCOMES_TOPIC else JOB
-    return Message(json.dumps(document).encode(), attributes)
-
-
-def publish(broker: BrokerUnderTest, topic: str, count: int, first: int = 0) -> None:
-    """Publish messages of the jobs `first`, `first + 1` and so on."""
-    messages = (message(topic, str(number)) for number in range(first, first + count))
-    assert all(isinstance(each, str) for each in broker.publisher(topic).publish_all(messages))
 
 
 def rows(ledger: Ledger, name: str) -> list[tuple[str, str]]:

@@ -21,6 +21,15 @@ def test_without_a_broker_it_names_the_variable(scrapeq: Scrapeq, tmp_path: Path
     assert result.stderr.startswith("Set BROKER_URL to the URL of the broker, for example amqp://")
 
 
+def test_bigquery_is_not_written(scrapeq: Scrapeq, tmp_path: Path) -> None:
+    """A ledger in BigQuery is written by Pub/Sub, which the command says."""
+    options = ("--broker", "amqp://127.0.0.1:1/", "--ledger", "bigquery://p/d", "--data", tmp_path)
+    result = scrapeq("ledger", *options)
+    assert result.exit_code == 2
+    assert "BigQuery is written by Pub/Sub" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     "url", ["https://user:secret@rabbit.example/", "amqp://user:secret@rabbit.example:x"]
 )

@@ -14,21 +14,12 @@ import pytest
 
 import console.ledger
 from console.ledger import (
-    act_rows,
-    control_rows,
-    day_use,
-    dead_letter_rows,
-    dispatch_rows,
-    field_names,
     field_rows,
     host_rows,
     job_page,
     job_rows,
-    limit_rows,
     run_overview,
     run_rows,
-    timeline_rows,
-    use_rows,
 )
 from console.ledger.bigquery_ledger import BigQueryLedger, parameter_type, statement
 from console.ledger.count_views import inline_counts
@@ -43,13 +34,11 @@ from tests.console.ledger.bigquery_analyzer import (
     running_analyzer,
 )
 from tests.console.ledger.bigquery_functions import TABLES, bounded_views, function_body
+from tests.console.ledger.console_queries import CONSOLE_QUERIES, EVERY_FILTER
 from tests.console.ledger.documented_queries import DocumentedQuery, documented_queries, unbounded
 
 DATASET = "scrapeq"
 QUERIES = documented_queries()
-
-EVERY_FILTER = job_page.JobFilter("run", "dead", "dns", "host", "page", "text")
-FILTER_TYPES = 6 * ["STRING"]  # the state is part of the query
 
 documented = pytest.mark.parametrize(
     "query", QUERIES, ids=lambda query: f"{query.page}: {query.statement[:40]}"
@@ -103,59 +92,6 @@ def test_google_accepts_every_documented_query(
     assert analyzer.query(query.statement, query.parameters)
 
 
-#: The queries of the console, with the types of their parameters.
-CONSOLE_QUERIES: list[tuple[str, list[str]]] = [
-    (job_rows.JOBS_QUERY, 5 * ["STRING"]),
-    (job_rows.PUBLISHED_QUERY, 2 * ["STRING"]),
-    (job_rows.ATTEMPTS_QUERY, 2 * ["STRING"]),
-    (job_rows.DEAD_LETTERS_QUERY, 2 * ["STRING"]),
-    (job_rows.ITEMS_QUERY, 2 * ["STRING"]),
-    (job_rows.RETRYING_QUERY, ["STRING", "INT64"]),
-    (job_rows.MESSAGE_QUERY, 2 * ["STRING"]),
-    (run_rows.RUNS_QUERY, ["INT64"]),
-    (control_rows.CONTROL_ACTS_QUERY, ["INT64"]),
-    (control_rows.SPENT_QUERY, 4 * ["STRING"]),
-    (dead_letter_rows.DEAD_LETTERS_QUERY, 4 * ["STRING"]),
-    (dead_letter_rows.OUTDATED_QUERY, 2 * ["STRING"]),
-    (dead_letter_rows.MESSAGES_QUERY, 2 * ["STRING"]),
-    (dead_letter_rows.STATES_QUERY.format(places="?, ?"), 3 * ["STRING"]),
-    (dead_letter_rows.JOBS_QUERY, ["STRING"]),
-    (dead_letter_rows.JOB_IDS_QUERY, ["STRING"]),
-    (dead_letter_rows.SUCCEEDED_QUERY, ["STRING"]),
-    (dead_letter_rows.PAGES_QUERY, ["STRING"]),
-    (act_rows.ACTS_QUERY, 2 * ["STRING"]),
-    (act_rows.RECORDS_QUERY, ["STRING"]),
-    (host_rows.STATES_QUERY, ["STRING"]),
-    (host_rows.REASONS_QUERY, ["STRING"]),
-    (host_rows.RATES_QUERY, 2 * ["STRING"]),
-    (host_rows.BLOCKED_QUERY, 2 * ["STRING"]),
-    (field_rows.FIELDS_QUERY, ["STRING"]),
-    (field_rows.EXAMPLES_QUERY, ["STRING"]),
-    (field_rows.WARNINGS_QUERY, ["STRING", "INT64"]),
-    (field_rows.CRAWLS_QUERY, []),
-    (field_names.QUERY, ["STRING"]),
-    (timeline_rows.QUERY, ["INT64", "STRING"]),
-    (use_rows.ATTEMPTS_QUERY, ["INT64", "STRING"]),
-    (use_rows.JOBS_QUERY, ["STRING"]),
-    (use_rows.OUTCOMES_QUERY, ["STRING"]),
-    (use_rows.BODY_BYTES_QUERY, ["STRING"]),
-    (day_use.JOBS_QUERY, ["STRING"]),
-    (day_use.OUTCOMES_QUERY, ["INT64", "STRING"]),
-    (day_use.UNRECORDED_QUERY, ["STRING"]),
-    (limit_rows.QUERY, []),
-    (dispatch_rows.QUERY, ["STRING"]),
-    (run_overview.TIMES_QUERY, ["STRING"]),
-    (run_overview.UNRECORDED_QUERY, ["STRING"]),
-    (run_overview.RECENT_QUERY, 2 * ["STRING"]),
-    (run_overview.THROUGHPUT_QUERY, ["INT64", *2 * ["STRING"]]),
-    (run_overview.OLDEST_QUERY, []),
-    (run_overview.BLOCKED_QUERY, ["STRING", "INT64"]),
-    (
-        job_page.page_query(EVERY_FILTER, job_page.Cursor("", "")),
-        [*FILTER_TYPES, *3 * ["STRING"], "INT64"],
-    ),
-    (job_page.groups_query(EVERY_FILTER), [*FILTER_TYPES, "INT64"]),
-]
 #: The modules whose constants with names that end with QUERY are in this list.
 QUERY_MODULES = [
     import_module(f"console.ledger.{module.name}") for module in iter_modules(console.ledger.__path__)
