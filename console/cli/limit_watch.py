@@ -12,7 +12,7 @@ from console.stack.pubsub_address import address_of
 from console.terminal import print_line
 
 if TYPE_CHECKING:
-    from console.controls.queue import OperatorQueue
+    from console.controls.operator_queue import OperatorQueue
 
 
 def watch_limits(ledger: Ledger, terminal: Console) -> Callable[[], None]:

@@ -4,7 +4,8 @@ import time
 from collections.abc import Sequence
 
 from console.controls.acts import make_act
-from console.controls.queue import OperatorQueue, open_queue
+from console.controls.operator_queue import OperatorQueue
+from console.controls.queue import open_queue
 from console.errors import UsageError
 from console.ledger.control_rows import cancellations
 from console.ledger.ledger import Ledger

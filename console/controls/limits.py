@@ -19,7 +19,7 @@ from console.money.forecast import dollars
 from console.money.run_bill import run_bill
 
 if TYPE_CHECKING:
-    from console.controls.queue import OperatorQueue
+    from console.controls.operator_queue import OperatorQueue
 
 CHECK_SECONDS = 2.0  #: minimum number of seconds between two checks
 #: Minimum pause between two checks, as a multiple of the duration of the first of them, so that a check of a

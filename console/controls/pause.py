@@ -12,7 +12,7 @@ from typing import NamedTuple
 from google.pubsub_v1 import types
 
 from console.controls.acts import PauseDetail, make_act
-from console.controls.queue import OperatorQueue
+from console.controls.operator_queue import OperatorQueue
 from console.errors import ControlError, UsageError
 from console.ledger.control_rows import control_acts, spent_deliveries
 from console.ledger.ledger import Ledger

@@ -32,6 +32,7 @@ MAY_IMPORT = {
 # requests as the services.
 ADDITIONAL_IMPORTS = {
     "console/cli/ledger_command.py": frozenset({"relay"}),
+    "console/controls/broker_queue.py": frozenset({"publishing"}),
     "console/dead_letters/broker.py": frozenset({"publishing", "relay"}),
     "console/recipes/fetch_page.py": frozenset({"guarded_http", "worker"}),
     "console/web/iap.py": frozenset({"push_endpoint"}),

@@ -7,8 +7,9 @@ import flask
 from flask import Blueprint, abort, flash, redirect, request, url_for
 
 from console.controls.cancel import BOUND_SECONDS, cancel, has_ended
+from console.controls.operator_queue import OperatorQueue
 from console.controls.pause import Target, pause, resume
-from console.controls.queue import OperatorQueue, open_queue
+from console.controls.queue import open_queue
 from console.errors import ConsoleError, StackNotRunningError
 from console.ledger.ledger import Ledger
 from console.stack.stack_file import running_stack

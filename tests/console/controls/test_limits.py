@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from console.controls.limits import CHECK_SECONDS, LimitWatch, reached_limit
-from console.controls.queue import OperatorQueue
+from console.controls.operator_queue import OperatorQueue
 from console.errors import ControlError
 from console.ledger.ledger import Ledger
 from console.ledger.limit_rows import RunLimits, run_limits

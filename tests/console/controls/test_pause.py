@@ -13,7 +13,7 @@ from google.pubsub_v1 import types
 from console.controls.acts import PauseDetail
 from console.controls.cancel import refuse_cancelled_runs
 from console.controls.pause import NOT_HELD_SECONDS, Target, longest_pause, pause, resume
-from console.controls.queue import OperatorQueue, open_queue
+from console.controls.queue import PubsubQueue, open_queue
 from console.errors import ControlError, UsageError
 from console.ledger.ledger import Ledger
 from console.report.controls import MAX_HOSTS, control_lines
@@ -61,10 +61,11 @@ def test_a_pause_with_settled_or_of_everything_is_not_limited(ledger: Ledger) ->
 
 
 @pytest.fixture
-def queue(localpubsub_server: PubsubServer, request: pytest.FixtureRequest) -> Iterator[OperatorQueue]:
+def queue(localpubsub_server: PubsubServer, request: pytest.FixtureRequest) -> Iterator[PubsubQueue]:
     """Yield a queue in a project of its own."""
     project = "p" + sha256(request.node.name.encode()).hexdigest()[:20]
     with open_queue(PubsubAddress(localpubsub_server.host, project)) as queue:
+        assert isinstance(queue, PubsubQueue)
         for topic in (JOBS_TOPIC, OPERATOR_TOPIC, "dead"):
             queue.publisher.create_topic(name=f"projects/{project}/topics/{topic}")
         queue.subscriber.create_subscription(
@@ -85,7 +86,7 @@ def queue(localpubsub_server: PubsubServer, request: pytest.FixtureRequest) -> I
         yield queue
 
 
-def recorded_acts(queue: OperatorQueue, count: int) -> list[OperatorAct]:
+def recorded_acts(queue: PubsubQueue, count: int) -> list[OperatorAct]:
     """Return the acts that were published, in their order."""
     found = list[OperatorAct]()
     while len(found) < count:
@@ -96,7 +97,7 @@ def recorded_acts(queue: OperatorQueue, count: int) -> list[OperatorAct]:
     return found
 
 
-def test_a_pause_that_could_bury_a_job_is_refused(queue: OperatorQueue, ledger: Ledger) -> None:
+def test_a_pause_that_could_bury_a_job_is_refused(queue: PubsubQueue, ledger: Ledger) -> None:
     """If a job has spent all deliveries but one, the pause is refused, and nothing is changed."""
     record(ledger, [job_row("a"), outcome_row("a", 1, attempt=4, reason="http_503")])
     with pytest.raises(UsageError, match=r"Run run-1 cannot be paused: .*`scrapeq pause --all`"):
@@ -104,7 +105,7 @@ def test_a_pause_that_could_bury_a_job_is_refused(queue: OperatorQueue, ledger: 
     assert RUN.paused_until(queue.controls()) is None
 
 
-def test_a_pause_is_limited_and_says_so(queue: OperatorQueue, ledger: Ledger) -> None:
+def test_a_pause_is_limited_and_says_so(queue: PubsubQueue, ledger: Ledger) -> None:
     """A pause that is longer than the deliveries allow is shortened; a shorter one is as asked for."""
     record(ledger, [job_row("a")])
     end = pause(queue, ledger, RUN, inf, "ada@desk")
@@ -119,7 +120,7 @@ def test_a_pause_is_limited_and_says_so(queue: OperatorQueue, ledger: Ledger) ->
     ]
 
 
-def test_the_pushes_are_restored_from_the_recorded_act(queue: OperatorQueue, ledger: Ledger) -> None:
+def test_the_pushes_are_restored_from_the_recorded_act(queue: PubsubQueue, ledger: Ledger) -> None:
     """A pause of everything records the push config, from which `resume` restores it, also after two."""
     pause(queue, ledger, Target(), inf, "ada@desk")
     pause(queue, ledger, Target(), inf, "bob@desk")
@@ -142,7 +143,7 @@ def test_the_pushes_are_restored_from_the_recorded_act(queue: OperatorQueue, led
     assert not resume(queue, ledger, Target(), "ada@desk")
 
 
-def test_the_worker_of_a_restarted_stack_gets_the_pushes(queue: OperatorQueue, ledger: Ledger) -> None:
+def test_the_worker_of_a_restarted_stack_gets_the_pushes(queue: PubsubQueue, ledger: Ledger) -> None:
     """On a laptop the worker may have another port after a restart, so the pushes go to the new one."""
     pause(queue, ledger, Target(), inf, "ada@desk")
     assert resume(queue, ledger, Target(), "ada@desk", "http://127.0.0.1:10/")

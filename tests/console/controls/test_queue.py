@@ -9,7 +9,8 @@ import pytest
 from google.api_core.exceptions import GoogleAPIError
 from google.pubsub_v1 import types
 
-from console.controls.queue import SETTLE_SECONDS, SPAN_SECONDS, OperatorQueue, open_queue
+from console.controls.operator_queue import SETTLE_SECONDS, SPAN_SECONDS, OperatorQueue
+from console.controls.queue import PubsubQueue, open_queue
 from console.errors import ControlError
 from console.stack.pubsub_address import PubsubAddress
 from contract.controls import MAX_LABELS, Controls
@@ -61,7 +62,7 @@ class JobsTopic:
     def queue(self) -> OperatorQueue:
         """Return the queue of an operator who sees this topic."""
         topic: Any = self
-        return OperatorQueue(topic, topic, clock=self.clock, now=lambda: 1000.0, sleep=self.clock.sleep)
+        return PubsubQueue(topic, topic, clock=self.clock, now=lambda: 1000.0, sleep=self.clock.sleep)
 
 
 def cancel(queue: OperatorQueue, run: str) -> None:
@@ -141,7 +142,7 @@ def test_too_many_labels_are_refused_with_the_remedy() -> None:
     assert topic.labels == labels
 
 
-def make_queue(queue: OperatorQueue, push_config: types.PushConfig) -> None:
+def make_queue(queue: PubsubQueue, push_config: types.PushConfig) -> None:
     """Create the jobs topic and its push subscription."""
     topic = queue.address.topic(JOBS_TOPIC)
     name = queue.address.subscription(PUSH_SUBSCRIPTION)
@@ -153,6 +154,7 @@ def test_pubsub_keeps_the_labels_and_the_empty_push_config(localpubsub_server: P
     """Pub/Sub itself takes the labels of a topic, and a push config that is emptied and restored."""
     push_config = types.PushConfig(push_endpoint="http://127.0.0.1:9/")
     with open_queue(PubsubAddress(localpubsub_server.host, "operators")) as queue:
+        assert isinstance(queue, PubsubQueue)
         make_queue(queue, push_config)
         cancel(queue, "run")
         assert queue.controls().is_cancelled("run")
@@ -167,6 +169,7 @@ def test_the_official_emulator_refuses_labels_with_a_sentence(emulator_server: P
     """Google's emulator changes no labels of a topic (seen with 0.8.20), and the error says so."""
     push_config = types.PushConfig(push_endpoint="http://127.0.0.1:9/")
     with open_queue(PubsubAddress(emulator_server.host, "operators")) as queue:
+        assert isinstance(queue, PubsubQueue)
         make_queue(queue, push_config)
         assert queue.controls() == Controls()
         with pytest.raises(ControlError, match=r"not in force.*labels is not a known Topic field"):
