@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from benchmarks.peers import environment
 from benchmarks.peers.measure import warm_up
-from benchmarks.peers.processes import Launcher, adopt_orphans
+from benchmarks.peers.processes import Launcher, adopt_orphans, paused
 from benchmarks.peers.publish import write_section
 from benchmarks.peers.running import Running
 from benchmarks.peers.scrapeq import Scrapeq
@@ -115,8 +115,11 @@ def inflict(plan: FaultPlan, site: Site, log: Path, watcher: ProcessWatcher) -> 
         ):
             warm_up(running, site.urls(DELAY_MS, 20, "?warm-up"))
             urls = site.urls(DELAY_MS, plan.jobs, f"?{plan.system.name}-{plan.fault}-{plan.seed}")
-            running.enqueue(urls)
-            running.wait_until_sent()  # what the sender had not sent would count as lost
+            # What had not been sent before the fault would count as lost; and the workers would have done
+            # nearly all of it, if they were faster than the sender.
+            with paused(running.worker_pids()):
+                running.enqueue(urls)
+                running.wait_until_sent()
             _wait(running, int(plan.share * plan.jobs))
             began = time.monotonic()
             FAULTS[plan.fault][1](running)

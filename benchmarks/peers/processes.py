@@ -6,8 +6,8 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -37,6 +37,20 @@ def descendants(root: int, excluded: frozenset[int] = frozenset()) -> list[int]:
             result.append(pid)
             unseen += children.get(pid, [])
     return result
+
+
+@contextmanager
+def paused(pids: Iterable[int]) -> Iterator[None]:
+    """Stop processes and all below them with SIGSTOP, and continue them after the block."""
+    stopped = [each for pid in pids for each in (pid, *descendants(pid))]
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in stopped:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
