@@ -1,7 +1,7 @@
 """Makes the publisher of the broker that BROKER_URL names; no other code of the services knows the broker."""
 
 from collections.abc import Callable, Mapping
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, Self
 
 from contract.broker_url import broker_address
 from contract.faults import ConfidentialFault
@@ -26,9 +26,8 @@ class TopicPublisher(Publisher, Protocol):
         """Send the queued messages and accept no more; do not wait for confirmations."""
 
 
-@runtime_checkable
 class LabelPublisher(TopicPublisher, Protocol):
-    """A publisher of a broker whose topics can have labels, which the operator's commands change."""
+    """The publisher of a broker other than Pub/Sub, which also changes the labels of its topic."""
 
     def set_labels(self, labels: Mapping[str, str], timeout_seconds: float) -> None:
         """Replace the labels of the topic; return once the broker has confirmed it.

@@ -3,14 +3,13 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, cast
 
 from google.pubsub_v1 import types
 
 from console.controls.operator_queue import CALL_SECONDS, OperatorQueue
 from console.errors import BrokerError, NoPubsubError
 from console.stack.pubsub_address import PubsubAddress
-from console.stack.pubsub_connection import NO_LABELS
 from contract.faults import ConfidentialFault
 from contract.operator_act import OperatorAct
 from contract.topology import JOBS_TOPIC, OPERATOR_TOPIC
@@ -71,8 +70,7 @@ def open_broker_queue(address: PubsubAddress) -> Iterator[OperatorQueue]:
     except (ConfidentialFault, ImportError) as error:
         raise BrokerError(str(error)) from error
     try:
-        if not isinstance(publisher, LabelPublisher):
-            raise NoPubsubError(NO_LABELS.format(broker=address.title))
-        yield BrokerQueue(publisher, address=address)
+        # The publisher of each broker but Pub/Sub is one.
+        yield BrokerQueue(cast("LabelPublisher", publisher), address=address)
     finally:
         publisher.close()

@@ -82,7 +82,6 @@ def open_queue(address: PubsubAddress) -> Iterator[OperatorQueue]:
 
     Raises:
         PubsubAccessError: there are no credentials.
-        NoPubsubError: the stack has a broker that keeps no controls.
         BrokerError: its client is not installed.
     """
     if address.broker_url:

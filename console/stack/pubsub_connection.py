@@ -21,12 +21,6 @@ LOGIN: Final = (
     "There are no valid credentials for Google Cloud: run `gcloud auth application-default login`, or set "
     "GOOGLE_APPLICATION_CREDENTIALS"
 )
-#: Labels of Pub/Sub's topic carry the controls to the workers (docs/decisions/labels-carry-controls.md).
-NO_LABELS: Final = (
-    "The messages of this stack are on {broker}, which has no labels that carry `scrapeq cancel` and "
-    "`scrapeq pause` to the workers: `scrapeq down` stops all jobs until the next `scrapeq up`, and "
-    "`limits.until` of a crawl ends its run at a time."
-)
 
 
 @dataclass(frozen=True)
@@ -61,7 +55,7 @@ def open_pubsub(address: PubsubAddress) -> Iterator[PubsubConnection]:
         PubsubAccessError: there are no credentials.
     """
     if address.broker_url:
-        raise NoPubsubError(NO_LABELS.format(broker=address.title))
+        raise NoPubsubError(f"The messages of this stack are on {address.title}, and this needs Pub/Sub.")
     if address.is_local:
         with publisher_client(address.host) as publisher, subscriber_client(address.host) as subscriber:
             yield PubsubConnection(publisher, subscriber, address)

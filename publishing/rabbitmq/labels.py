@@ -4,8 +4,6 @@ The queue `TOPIC.labels` has the maximum length 1, so that a new message replace
 the labels takes the message and returns it at once.
 """
 
-import json
-from collections.abc import Mapping
 from concurrent.futures import Future
 
 import pika
@@ -15,36 +13,10 @@ from contract.broker_url import BrokerAddress
 from publishing.rabbitmq.confirms import NotConfirmed
 from publishing.rabbitmq.connection import describe_failure
 
-MAX_LABELS_BYTES = 100_000  #: maximum size of the message; 64 labels have less than 10 kB
-
-
-class NoLabels(Exception):
-    """The labels cannot be read; the text says why."""
-
 
 def labels_queue(topic: str) -> str:
     """Return the name of the queue with the labels of a topic, and of its exchange."""
     return f"{topic}.labels"
-
-
-def encode_labels(labels: Mapping[str, str]) -> bytes:
-    """Return the labels as the body of a message."""
-    return json.dumps(dict(labels), sort_keys=True).encode()
-
-
-def decode_labels(body: bytes) -> dict[str, str]:
-    """Return the labels of a message.
-
-    Raises:
-        NoLabels: if the body is not one that `encode_labels` has returned.
-    """
-    try:
-        labels = json.loads(body) if len(body) <= MAX_LABELS_BYTES else None
-    except ValueError:
-        labels = None
-    if not isinstance(labels, dict) or not all(isinstance(value, str) for value in labels.values()):
-        raise NoLabels("the message in the queue of the labels is not one of Scrapeq's")
-    return labels
 
 
 def read_labels(

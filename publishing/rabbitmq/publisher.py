@@ -7,9 +7,10 @@ from copy import copy
 from itertools import islice
 from typing import Self
 
+from publishing.label_record import NoLabels, decode_labels, encode_labels
 from publishing.publisher import Message, PublishUnconfirmed
 from publishing.rabbitmq.confirms import NotConfirmed
-from publishing.rabbitmq.labels import NoLabels, decode_labels, encode_labels, labels_queue
+from publishing.rabbitmq.labels import labels_queue
 from publishing.rabbitmq.sender import Outgoing, Sender
 from publishing.rabbitmq.wire import new_message_id, write_properties
 from publishing.retries import send_with_retries

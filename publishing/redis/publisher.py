@@ -1,14 +1,15 @@
 """Publishes to a stream of Redis; a message counts as sent only once Redis has confirmed it."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from typing import Self
 
+from publishing.label_record import NoLabels, decode_labels, encode_labels
 from publishing.publisher import Message, PublishUnconfirmed
 from publishing.redis.connection import NotConfirmed
 from publishing.redis.connections import Command, Connections
-from publishing.redis.wire import MAX_DATA_BYTES, fields, new_message_id
+from publishing.redis.wire import MAX_DATA_BYTES, fields, labels_key, new_message_id
 from publishing.retries import send_with_retries
 
 MAX_UNCONFIRMED = 1000  #: maximum number of messages of a call that wait for their confirmation
@@ -63,9 +64,34 @@ class RedisPublisher:
             yield from self._publish(chunk, deadline)
             remaining = max(0.0, deadline - time.monotonic())
 
-    def labels(self, timeout_seconds: float) -> dict[str, str]:  # noqa: ARG002 - as of Pub/Sub's publisher
-        """Return no labels: a stream of Redis has none, so it carries no operator's controls."""
-        return {}
+    def labels(self, timeout_seconds: float) -> dict[str, str]:
+        """Return the labels of the topic, which a key of Redis has.
+
+        Args:
+            timeout_seconds: time limit.
+
+        Raises:
+            NoLabels: if there is no such key, or its value is not one of `set_labels`.
+            NotConfirmed: if Redis refuses, or does not answer in time.
+        """
+        key = labels_key(self._topic)
+        [found] = self._connections.execute([("GET", key)], time.monotonic() + timeout_seconds)
+        if isinstance(found, NotConfirmed):
+            raise found
+        if found is None:
+            raise NoLabels(f"Redis has no key {key!r}; `python -m relay --create` creates it")
+        return decode_labels(found)
+
+    def set_labels(self, labels: Mapping[str, str], timeout_seconds: float) -> None:
+        """Replace the labels of the topic; return once Redis has confirmed it.
+
+        Raises:
+            PublishUnconfirmed: if Redis does not confirm it.
+        """
+        command = ("SET", labels_key(self._topic), encode_labels(labels))
+        [reply] = self._connections.execute([command], time.monotonic() + timeout_seconds)
+        if isinstance(reply, NotConfirmed):
+            raise self._unconfirmed(reply)
 
     def close(self) -> None:
         """Accept no more messages; do not wait for confirmations."""

@@ -38,6 +38,11 @@ class StoredMessage(NamedTuple):
     published_at: float
 
 
+def labels_key(topic: str) -> str:
+    """Return the key with the labels of a topic."""
+    return f"{topic}.labels"
+
+
 def new_message_id() -> str:
     """Return an id that no other message has."""
     return uuid.uuid4().hex

@@ -1,13 +1,14 @@
 """Publishes to queues of AWS SQS; a message counts as sent only once all queues of its topic have it."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from itertools import islice
 from typing import Self
 
+from contract.topology import PUSH_SUBSCRIPTION
 from publishing.publisher import Message, PublishUnconfirmed
 from publishing.retries import send_with_retries
 from publishing.sqs import wire
@@ -87,9 +88,31 @@ class SqsPublisher:
             yield from self._publish(chunk, deadline)
             remaining = max(0.0, deadline - time.monotonic())
 
-    def labels(self, timeout_seconds: float) -> dict[str, str]:  # noqa: ARG002 - as of Pub/Sub's publisher
-        """Return no labels: a topic is several queues of SQS, none of which carries operator's controls."""
-        return {}
+    def labels(self, timeout_seconds: float) -> dict[str, str]:  # noqa: ARG002 - the client has its own limit
+        """Return the labels of the jobs topic, which are the tags of its delivered queue.
+
+        Raises:
+            SqsError: if SQS refuses, does not answer within its client's time limits, or cannot be reached.
+        """
+        found = self._queues.call("list_queue_tags", self._queues.name(PUSH_SUBSCRIPTION))
+        return dict(found.get("Tags", {}))
+
+    def set_labels(self, labels: Mapping[str, str], timeout_seconds: float) -> None:
+        """Replace the labels of the jobs topic; return once SQS has confirmed it.
+
+        Raises:
+            PublishUnconfirmed: if SQS does not confirm it, for example because a queue can have at most 50
+                tags.
+        """
+        queue = self._queues.name(PUSH_SUBSCRIPTION)
+        try:
+            superfluous = [key for key in self.labels(timeout_seconds) if key not in labels]
+            if labels:
+                self._queues.call("tag_queue", queue, Tags=dict(labels))
+            if superfluous:
+                self._queues.call("untag_queue", queue, TagKeys=superfluous)
+        except SqsError as error:
+            raise self._unconfirmed(error) from error
 
     def close(self) -> None:
         """Close the idle connections; those of requests that are under way close after them."""

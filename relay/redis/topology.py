@@ -2,6 +2,7 @@
 
 - A topic is a stream, whose key is the name of the topic.
 - A subscription is a consumer group of it. So a message is stored once, whatever the number of subscriptions.
+- The labels of the jobs topic are the value of a key.
 """
 
 import asyncio
@@ -12,9 +13,11 @@ from typing import Any
 from redis import exceptions
 
 from contract.broker_url import broker_address
-from contract.topology import DEAD_LETTER_TOPIC
+from contract.topology import DEAD_LETTER_TOPIC, JOBS_TOPIC
+from publishing.label_record import encode_labels
 from publishing.redis.connection import describe_failure
 from publishing.redis.durability import loss_risks
+from publishing.redis.wire import labels_key
 from relay.broker import CannotRelay
 from relay.redis.session import Command, Session, Unsuitable
 from relay.subscriptions import Subscription
@@ -23,14 +26,17 @@ _log = logging.getLogger("relay")
 
 
 def create(url: str, subscriptions: Iterable[Subscription]) -> list[str]:
-    """Create streams and groups; those that exist are kept. Return the names of the groups.
+    """Create streams, groups and labels; those that exist are kept. Return the names of the groups.
 
     Raises:
         CannotRelay: if Redis refuses, or if it may lose messages.
     """
     listed = list(subscriptions)
     # A new group begins with the oldest message of the topic.
-    commands = [("XGROUP", "CREATE", each.topic, each.name, "0", "MKSTREAM") for each in listed]
+    commands: list[Command] = [
+        ("XGROUP", "CREATE", each.topic, each.name, "0", "MKSTREAM") for each in listed
+    ]
+    commands.append(("SET", labels_key(JOBS_TOPIC), encode_labels({}), "NX"))
     replies = asyncio.run(_once(url, *commands))
     for reply in replies:
         if isinstance(reply, Exception) and not str(reply).startswith("BUSYGROUP"):
