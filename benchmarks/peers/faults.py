@@ -161,7 +161,7 @@ def table(results: Sequence[FaultResult]) -> str:
     if not results:
         return "No results yet: `python -m benchmarks.peers.faults` measures them and writes this table."
     lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
-    for each in results:
+    for each in sorted(results, key=lambda row: (list(FAULTS).index(row.fault), QUEUES.index(row.system))):
         title, (fault, _) = SYSTEMS[each.system].title, FAULTS[each.fault]
         lines.append(
             f"| {fault} | {title} | {each.jobs} | {each.missing} | {each.twice_in_effect}"
