@@ -17,7 +17,7 @@ from contract.sqs_url import read_sqs_url
 from contract.topology import LEDGER_SUBSCRIPTIONS
 
 CONNECT_SECONDS = 5  #: time limit of a connection attempt
-READ_SECONDS = 15  #: time limit of waiting for a response; a long poll takes at most `MAX_POLL_SECONDS`
+READ_SECONDS = 25  #: time limit of waiting for a response; a receive waits up to 20 s for messages
 MAX_CONNECTIONS = 50  #: connections of a process that stay open; more may be open at the same time
 MAX_REASON_CHARACTERS = 300  #: length up to which an error's text is repeated
 

@@ -8,8 +8,6 @@
   a FIFO queue the copy would come after later messages, so the message becomes visible at once, and the
   attempt counts.
 - A dead letter is sent to the queues of the dead-letter topic, and then deleted.
-
-boto3 is synchronous, so threads make the requests.
 """
 
 import asyncio
@@ -17,7 +15,6 @@ import logging
 import math
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 from contract.topology import DEAD_LETTER_TOPIC
@@ -28,17 +25,13 @@ from publishing.sqs.queues import Queues, SqsError
 from publishing.sqs.sender import Sender, subscriptions_of
 from relay.broker import CannotRelay, Received
 from relay.sqs.leases import LEASE_SECONDS, Lease, Leases
+from relay.sqs.receives import Receives
 from relay.sqs.topology import check
 from relay.subscriptions import Subscription
 
-MAX_POLLS = 4  #: receives at the same time
-MAX_RECEIVED = 10  #: SQS's limit of messages of a receive
-#: How long a receive waits for messages. A relay that stops waits for its end, because a message that arrives
-#: in it would be invisible for `LEASE_SECONDS`.
-POLL_SECONDS = 5
 MAX_REQUESTS = 4  #: requests at the same time that delete messages; as many change visibility timeouts
 LINGER_SECONDS = 0.05  #: how long the first of many messages waits to be settled together with others
-RETRY_SECONDS = 1.0  #: pause after a failed receive or deletion
+RETRY_SECONDS = 1.0  #: pause after a failed deletion
 CLOSE_SECONDS = 10.0  #: time limit of the requests that are under way at the end
 
 _log = logging.getLogger("relay")
@@ -57,53 +50,38 @@ class Sqs:
         self._queues = Queues(url)
         self._subscription = subscription
         self._queue = self._queues.name(subscription.name)
-        self._prefetch = prefetch
-        #: A receive begins when this many messages fit: SQS charges each, however few messages it returns.
-        self._least_room = max(1, min(MAX_RECEIVED, prefetch // 2))
         self._sender = Sender(self._queues)
         self._deletions = self._batches("delete_message_batch")
         self._leases = Leases(self._batches("change_message_visibility_batch"))
-        self._threads = ThreadPoolExecutor(MAX_POLLS, thread_name_prefix="sqs-receive")
-        self._asked_for = 0
-        self._has_room = asyncio.Event()
+        self._receives = Receives(self._queues, self._queue, prefetch, self._leases.__len__)
         self._take: Callable[[Received], None]
-        self._trouble = ""
         self._is_stopping = False
-        self._polls = list[asyncio.Task[None]]()
         self._extensions: asyncio.Task[None] | None = None
         self._tasks = set[asyncio.Task[None]]()
 
     async def start(self, take: Callable[[Received], None]) -> None:
         """See `Broker.start`."""
         await asyncio.to_thread(check, self._queues, self._subscription)
-        asked_at = time.monotonic()
-        try:
-            first = await self._receive(min(MAX_RECEIVED, self._prefetch), 0)
-        except SqsError as error:
-            raise CannotRelay(str(error)) from None
         self._take = take
         self._extensions = asyncio.create_task(self._leases.extend_forever())
-        _log.info("relay_receives queue=%s broker=%s", self._queue, self._queues.address)
-        for message in first:
-            self._on_message(message, asked_at)
-        polls = max(1, min(MAX_POLLS, self._prefetch // (2 * MAX_RECEIVED)))
-        self._polls = [asyncio.create_task(self._poll()) for _ in range(polls)]
+        try:
+            await self._receives.start(self._on_message)
+        except SqsError as error:
+            raise CannotRelay(str(error)) from None
 
     async def stop_taking(self) -> None:
         """See `Broker.stop_taking`. A message that still arrives is released."""
         self._is_stopping = True
-        self._has_room.set()
+        self._receives.stop()
 
     async def close(self) -> None:
         """See `Broker.close`."""
         await self.stop_taking()
-        if self._polls:
-            await asyncio.wait(self._polls, timeout=CLOSE_SECONDS)
+        await self._receives.close()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=CLOSE_SECONDS)
-        for task in [*self._polls, *self._tasks, *filter(None, [self._extensions])]:
+        for task in [*self._tasks, *filter(None, [self._extensions])]:
             task.cancel()
-        self._threads.shutdown(wait=False)
         self._queues.close()
 
     def holds(self, received: Received) -> bool:
@@ -149,56 +127,6 @@ class Sqs:
             max_requests=MAX_REQUESTS,
             linger_seconds=LINGER_SECONDS,
         )
-
-    async def _poll(self) -> None:
-        """Receive messages as long as there is room for them."""
-        while not self._is_stopping:
-            room = self._prefetch - len(self._leases) - self._asked_for
-            if room < self._least_room:
-                self._has_room.clear()
-                await self._has_room.wait()
-                continue
-            try:
-                await self._receive_some(min(room, MAX_RECEIVED))
-            except SqsError as error:
-                self._report(str(error))
-                await asyncio.sleep(RETRY_SECONDS)
-            except Exception as error:  # noqa: BLE001 - an error of the relay: the messages come again
-                _log.exception("receive_crashed queue=%s error=%s", self._queue, error)
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                self._report("")
-
-    async def _receive_some(self, count: int) -> None:
-        asked_at = time.monotonic()
-        self._asked_for += count
-        try:
-            messages = await self._receive(count, POLL_SECONDS)
-        finally:
-            self._asked_for -= count
-        for message in messages:
-            self._on_message(message, asked_at)
-
-    async def _receive(self, count: int, wait_seconds: int) -> list[dict[str, Any]]:
-        def receive() -> list[dict[str, Any]]:
-            answer = self._queues.call(
-                "receive_message",
-                self._queue,
-                MaxNumberOfMessages=count,
-                WaitTimeSeconds=wait_seconds,
-                VisibilityTimeout=LEASE_SECONDS,
-                MessageSystemAttributeNames=["ApproximateReceiveCount"],
-            )
-            return cast("list[dict[str, Any]]", answer.get("Messages", []))
-
-        return await asyncio.get_running_loop().run_in_executor(self._threads, receive)
-
-    def _report(self, trouble: str) -> None:
-        if trouble and not self._trouble:
-            _log.error("broker_lost: %s; trying again", trouble)
-        elif self._trouble and not trouble:
-            _log.info("relay_receives queue=%s broker=%s", self._queue, self._queues.address)
-        self._trouble = trouble
 
     def _on_message(self, found: dict[str, Any], asked_at: float) -> None:
         receives = int(found["Attributes"]["ApproximateReceiveCount"])
@@ -281,7 +209,7 @@ class Sqs:
     def _give_up(self, lease: Lease) -> None:
         """Hold a message no longer."""
         self._leases.remove(lease)
-        self._has_room.set()
+        self._receives.note_room()
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
