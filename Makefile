@@ -98,8 +98,13 @@ lock: $(INSTALLED) ## update locks/ from pyproject.toml
 	@for service in dispatcher worker; do \
 		$(BIN)/uv pip compile pyproject.toml --quiet --extra $$service $(LOCK_FLAGS) \
 			--constraints locks/dev.txt --output-file locks/$$service.txt; done
+	@for broker in rabbitmq:pika redis:redis sqs:boto3; do \
+		echo "$${broker#*:}" | $(BIN)/uv pip compile - --quiet $(LOCK_FLAGS) \
+			--constraints locks/dev.txt --output-file locks/brokers/$${broker%:*}.txt; done
 	@$(BIN)/uv pip compile pyproject.toml --quiet --extra page --extra bigquery $(LOCK_FLAGS) \
 		--constraints locks/dev.txt --output-file locks/console.txt
+	@$(BIN)/uv pip compile pyproject.toml --quiet --extra console --extra postgresql $(LOCK_FLAGS) \
+		--constraints locks/dev.txt --output-file locks/relay.txt
 	@$(BIN)/uv pip compile localpubsub/pyproject.toml --quiet --all-extras $(LOCK_FLAGS) \
 		--constraints locks/dev.txt --output-file locks/localpubsub.txt
 	@$(BIN)/uv pip compile benchmarks/peers/requirements.in --quiet $(LOCK_FLAGS) \

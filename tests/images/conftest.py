@@ -12,12 +12,14 @@ import pytest
 from tests.images.dockerfile_build import Image, build, context_of
 from tests.repository.tree import ROOT
 
-SERVICES = ("dispatcher", "worker", "console")
+SERVICES = ("dispatcher", "worker", "console", "relay")
 
 
 @pytest.fixture(scope="session")
-def images() -> Iterator[Callable[[str], Image]]:
+def images() -> Iterator[Callable[..., Image]]:
     """A function that builds a service's image at its first call, and then returns the same image.
+
+    Its second argument is the build argument BROKER.
 
     A build takes 20 s of processor time, and downloads packages.
     """
@@ -27,8 +29,8 @@ def images() -> Iterator[Callable[[str], Image]]:
     context = context_of(root / "context")
 
     @cache
-    def image_of(service: str) -> Image:
-        return build(ROOT / service / "Dockerfile", context, root / service)
+    def image_of(service: str, broker: str = "") -> Image:
+        return build(ROOT / service / "Dockerfile", context, root / f"{service}-{broker}", BROKER=broker)
 
     try:
         yield image_of

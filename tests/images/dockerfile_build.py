@@ -67,8 +67,10 @@ def instructions(dockerfile: Path) -> list[tuple[str, str]]:
     ]
 
 
-def build(dockerfile: Path, context: Path, root: Path) -> Image:
+def build(dockerfile: Path, context: Path, root: Path, **arguments: str) -> Image:
     """Build `dockerfile` from the build context `context`; each stage becomes a directory below `root`.
+
+    `arguments` are the values of `--build-arg`.
 
     Raises:
         AssertionError: an instruction is not implemented here.
@@ -85,7 +87,7 @@ def build(dockerfile: Path, context: Path, root: Path) -> Image:
             case "COPY":
                 _copy(shlex.split(value), stages, stage, context)
             case "RUN":
-                _run(value, stage)
+                _run(value, stage, arguments)
             case "ENV":
                 stage.environment |= dict(word.split("=", 1) for word in shlex.split(stage.inside(value)))
             case "WORKDIR":
@@ -94,8 +96,8 @@ def build(dockerfile: Path, context: Path, root: Path) -> Image:
                 stage.user = value
             case "ENTRYPOINT" | "CMD":
                 stage.command += tuple(json.loads(value))  # The exec form is JSON.
-            case "EXPOSE" | "HEALTHCHECK":
-                pass  # EXPOSE only documents the port, and an engine runs the health check.
+            case "ARG" | "EXPOSE" | "HEALTHCHECK":
+                pass  # RUN gets the arguments, EXPOSE documents the port, an engine runs the health check.
             case _:
                 raise AssertionError(f"{dockerfile}: {instruction} is not implemented here")
     return Image(
@@ -137,13 +139,13 @@ def _copy(words: list[str], stages: dict[str, Stage], stage: Stage, context: Pat
         shutil.copy2(path, destination)
 
 
-def _run(line: str, stage: Stage) -> None:
+def _run(line: str, stage: Stage, arguments: dict[str, str]) -> None:
     """Carry out a RUN instruction; `python` in it is the interpreter that runs the tests."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     subprocess.run(
         ["/bin/sh", "-c", stage.inside(line)],
         cwd=stage.root,
-        env={**os.environ, "PATH": path},
+        env={**os.environ, "PATH": path, **arguments},
         check=True,
         timeout=RUN_TIMEOUT_SECONDS,
     )

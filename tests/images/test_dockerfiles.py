@@ -15,6 +15,8 @@ from tests.images.dockerfile_build import instructions
 from tests.repository.tree import ROOT, package_closure
 from tests.servers.requirements import skip_or_fail
 
+#: The services whose images have a build argument BROKER.
+WITH_BROKERS = ("dispatcher", "worker", "relay")
 PINNED = re.compile(r"python:3\.\d+\.\d+-slim-\w+@sha256:[0-9a-f]{64} AS python")
 
 
@@ -43,7 +45,7 @@ def test_base_image_is_pinned_by_digest(service: str) -> None:
 
 def test_all_services_use_the_same_base_image() -> None:
     """All Dockerfiles begin with the same FROM, so that only one base image has to be renewed."""
-    assert len({values(service, "FROM")[0] for service in ("dispatcher", "worker", "console")}) == 1
+    assert len({values(service, "FROM")[0] for service in ("dispatcher", "worker", "console", "relay")}) == 1
 
 
 def test_user_is_a_number_other_than_root(service: str) -> None:
@@ -53,21 +55,32 @@ def test_user_is_a_number_other_than_root(service: str) -> None:
 
 
 def test_only_wheels_with_locked_hashes_are_installed(service: str) -> None:
-    """Pip installs only wheels whose hashes are in the service's lock. It compiles and resolves nothing."""
+    """Pip installs only wheels whose hashes are in the service's and a broker's locks."""
     [install] = [line for line in values(service, "RUN") if " install " in line]
     assert {"--require-hashes", "--no-deps", "--only-binary=:all:"} <= set(install.split())
-    assert install.endswith(f"--requirement /app/{service}.txt")
+    locks = f"--requirement /app/{service}.txt"
+    if service in WITH_BROKERS:
+        assert values(service, "ARG") == ["BROKER"]
+        locks += ' ${BROKER:+--requirement "/app/brokers/$BROKER.txt"}'
+    assert " ".join(install.split()).endswith(locks)
 
 
 def test_copied_packages_are_those_that_the_service_imports(service: str) -> None:
-    """The Dockerfile copies exactly the packages that the service imports and the service's lock."""
+    """The Dockerfile copies exactly the packages that the service imports, and its locks."""
     copied = {value.split()[0] for value in values(service, "COPY") if not value.startswith("--from")}
     imported = package_closure(service)
     if service == "console":
         # The recipe lab fetches pages only if the worker is installed, which imports the others.
         assert {"worker", "guarded_http"} <= imported
         imported = {"console", "contract", "extraction", "push_endpoint"}
-    assert copied == imported | {f"locks/{service}.txt"}
+    if service == "relay":
+        imported |= {
+            "console",
+            "extraction",
+            "push_endpoint",
+        }  # the ledger's command; see test_relay_image.py
+    brokers = {"locks/brokers"} if service in WITH_BROKERS else set[str]()
+    assert copied == imported | brokers | {f"locks/{service}.txt"}
 
 
 @pytest.mark.parametrize("service", ["dispatcher", "worker"])

@@ -10,7 +10,8 @@ import pytest
 from tests.repository.lock_files import REQUIREMENT, locked, normalized
 from tests.repository.tree import DISTRIBUTIONS, EVERYTHING, PACKAGES, ROOT
 
-LOCKS = ("dev", "dispatcher", "worker", "peers")
+BROKERS = {"rabbitmq": "pika", "redis": "redis", "sqs": "boto3"}
+LOCKS = ("dev", "dispatcher", "worker", "relay", "peers", *(f"brokers/{broker}" for broker in BROKERS))
 
 
 @cache
@@ -64,7 +65,22 @@ def test_the_page_has_its_direct_requirements_and_no_local_stack() -> None:
     assert locked("console").keys() & {"pytest", "hypothesis", "mypy", "ruff", "aiohttp"} == set()
 
 
-@pytest.mark.parametrize("service", ["dispatcher", "worker", "console"])
+def test_the_relay_has_its_direct_requirements_and_those_of_the_ledger() -> None:
+    """The lock of the relay has what `scrapeq ledger` and PostgreSQL need, and no tests."""
+    assert direct("console", "page", "postgresql") - locked("relay").keys() == set()
+    assert locked("relay").keys() & {"pytest", "hypothesis", "mypy", "ruff"} == set()
+
+
+@pytest.mark.parametrize("broker", BROKERS)
+def test_the_lock_of_a_broker_has_its_client_in_the_tested_version(broker: str) -> None:
+    """The lock is added to a service's, so both have the versions and hashes of the test environment."""
+    pins = locked(f"brokers/{broker}")
+    assert BROKERS[broker] in pins
+    assert BROKERS[broker] in direct(broker)
+    assert pins == {name: locked("dev").get(name) for name in pins}
+
+
+@pytest.mark.parametrize("service", ["dispatcher", "worker", "console", "relay"])
 def test_a_service_has_the_tested_versions(service: str) -> None:
     """The lock file of a service has the same versions and hashes as that of the test environment."""
     tested = {name: locked("dev").get(name) for name in locked(service)}
