@@ -44,14 +44,20 @@ def _seconds(meaning: str, minimum: int = 0) -> Any:  # noqa: ANN401 - typer's o
 
 
 def _repeated_options(ctx: typer.Context, without: set[str]) -> list[str]:
-    """Return the options of the running command, with their values, as arguments of another process."""
+    """Return the options that the running command was given, as arguments of another process."""
     arguments = []
     for option in ctx.command.params:
         value = ctx.params.get(str(option.name))
-        if option.name in without or value is None or value is False or value == "":
+        if option.name in without or not _is_given(ctx, str(option.name)) or value is False:
             continue
         arguments.append(option.opts[0] if value is True else f"{option.opts[0]}={value}")
     return arguments
+
+
+def _is_given(ctx: typer.Context, name: str) -> bool:
+    """Return whether an option of the running command was given, even if with the value of its default."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
 
 
 def up(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
@@ -95,6 +101,10 @@ def up(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
 
     if minimum_backoff > maximum_backoff:
         raise UsageError("--minimum-backoff must not be greater than --maximum-backoff.")
+    unused = [name for name in ("pubsub_port", "pubsub_http_port") if broker and _is_given(ctx, name)]
+    if unused:
+        option = f"--{unused[0].replace('_', '-')}"
+        raise UsageError(f"{option} is a port of the local Pub/Sub, which --broker replaces: omit it.")
     if detach:
         up_command.run_detached(data, _repeated_options(ctx, without={"detach", "as_json"}), as_json=as_json)
         return

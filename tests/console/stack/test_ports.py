@@ -32,6 +32,19 @@ def test_port_in_use_is_reported_with_the_option_that_changes_it(
     assert not data.exists()
 
 
+@pytest.mark.parametrize("option", ["--pubsub-port", "--pubsub-http-port"])
+@pytest.mark.parametrize("detach", [[], ["--detach"]])
+def test_a_port_of_pubsub_is_refused_with_another_broker(
+    scrapeq: Scrapeq, tmp_path: Path, option: str, detach: list[str]
+) -> None:
+    """With --broker no local Pub/Sub runs, so an option for its ports is refused, and nothing is started."""
+    data = tmp_path / "data"
+    result = scrapeq("up", "--data", data, "--broker", "redis", option, 8085, *detach)
+    assert result.exit_code == 2
+    assert result.stderr == f"{option} is a port of the local Pub/Sub, which --broker replaces: omit it.\n"
+    assert not data.exists()
+
+
 def test_all_ports_in_use_are_reported_together(port_in_use: int) -> None:
     """If several ports are in use, the message has a line for each of them."""
     with pytest.raises(UsageError) as caught:
