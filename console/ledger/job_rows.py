@@ -137,7 +137,13 @@ class Attempted(NamedTuple):
 
 
 class DeadLettered(NamedTuple):
-    """A job became a dead letter: by Pub/Sub after `deliveries`, or by a worker for a `reason`."""
+    """A job became a dead letter at `at`: after `deliveries`, for a `reason`, or both.
+
+    Attributes:
+        deliveries: number of deliveries that Pub/Sub or a relay has counted; 0 if a worker dead-lettered the
+            job, or RabbitMQ itself.
+        reason: reason code of a worker or a relay; `""` if there is none, as of Pub/Sub.
+    """
 
     at: str
     deliveries: int

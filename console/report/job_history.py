@@ -40,8 +40,9 @@ def event_lines(event: Event) -> list[str]:
             until = f", not to be attempted before {shown_time(event.not_before)}" if event.not_before else ""
             return [f"  {shown_time(event.at)}  {event.why}{until}"]
         case DeadLettered():
-            how = f"by the worker: {event.reason}" if event.reason else f"after {event.deliveries} deliveries"
-            return [f"  {shown_time(event.at)}  dead letter {how}"]
+            deliveries = f" after {event.deliveries} deliveries" if event.deliveries else ""
+            reason = f": {printable(event.reason)}" if event.reason else ""
+            return [f"  {shown_time(event.at)}  dead letter{deliveries}{reason}"]
         case Attempted():
             return _attempt_lines(event)
 

@@ -31,6 +31,12 @@ def with_defers(row: Row, defers: int, not_before: float) -> Row:
     return replace(row, data=json.dumps(document).encode())
 
 
+def relay_dead_letter_row(job: str, second: float, reason: str) -> Row:
+    """Return a dead letter of a relay: it has the number of deliveries, and the reason of the last one."""
+    row = dead_letter_row(job, second)
+    return replace(row, attributes={**row.attributes, "reason": reason})
+
+
 def dead_and_replayed() -> list[Row]:
     """Return the rows of a job that failed twice, became a dead letter, was replayed and succeeded."""
     return [
@@ -74,6 +80,23 @@ def test_job_shows_its_whole_life_in_the_order_of_time(scrapeq: Scrapeq, ledger:
         f"{times[5]}  attempt 1: ok, HTTP 200, 51,230 bytes, 1 item, 0.0 s",
         'item: {"title": "Dune"}',
     ]
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        (dead_letter_row("a", 3), "dead letter after 5 deliveries"),
+        (worker_dead_letter_row("a", 3, "http_404"), "dead letter: http_404"),
+        (relay_dead_letter_row("a", 3, "http_5xx"), "dead letter after 5 deliveries: http_5xx"),
+    ],
+    ids=["of Pub/Sub", "of a worker", "of a relay"],
+)
+def test_job_says_why_it_is_a_dead_letter(scrapeq: Scrapeq, ledger: Ledger, row: Row, sentence: str) -> None:
+    """`job` and `dead show` have the deliveries that were counted, and the reason, if there is one."""
+    record(ledger, [job_row("a"), outcome_row("a", 1, reason="http_5xx"), row])
+    for command in (("job",), ("dead", "show")):
+        lines = scrapeq(*command, "a", "--data", ledger.data).stdout.splitlines()
+        assert [line[23:] for line in lines if line[23:].startswith("dead letter")] == [sentence]
 
 
 def test_job_is_found_by_its_url(scrapeq: Scrapeq, ledger: Ledger) -> None:
