@@ -103,6 +103,6 @@ def read_scope(  # noqa: PLR0913 - each argument is an option of the commands
     try:
         return Scope(ledger.resolve_run(None), chosen)
     except LedgerError:
-        if not ledger.is_local or ledger.path.is_file():
+        if not ledger.is_file or ledger.path.is_file():
             return Scope(None, chosen)  # no run is recorded; there may be messages that belong to no run
         raise

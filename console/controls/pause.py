@@ -26,7 +26,7 @@ MIN_PAUSE_SECONDS = 60.0  #: a shorter pause is refused
 SETTLED_DELIVERIES = 100
 #: Seconds of the ack deadline that a held push does not have: the page, and what is kept in reserve.
 NOT_HELD_SECONDS = 80.0
-MAX_DELAY_SECONDS = 60.0  #: for how long a row in BigQuery is waited for
+MAX_DELAY_SECONDS = 60.0  #: for how long a row in BigQuery or PostgreSQL is waited for
 DELAY_POLL_SECONDS = 5.0  #: seconds between two looks
 
 
@@ -166,10 +166,10 @@ def resume(queue: OperatorQueue, ledger: Ledger, target: Target, operator: str, 
 
 def _recorded_push_config(ledger: Ledger, queue: OperatorQueue) -> types.PushConfig:
     """Return the push configuration from before the last pause of everything."""
-    until = queue.clock() + (0 if ledger.is_local else MAX_DELAY_SECONDS)
+    until = queue.clock() + (0 if ledger.is_file else MAX_DELAY_SECONDS)
     while True:
         acts = [act for act in reversed(control_acts(ledger)) if not act.run_id and not act.host]
-        # BigQuery may not have the row of a pause of some seconds ago. Then the newest row is that of an
+        # The ledger may not have the row of a pause of some seconds ago. Then the newest row is that of an
         # earlier resume, or there is none, and an earlier pause may have had another configuration.
         if (acts and acts[0].act == "pause") or queue.clock() >= until:
             break

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from google.api_core import exceptions
 from google.auth.exceptions import GoogleAuthError
@@ -46,15 +46,12 @@ class BigQueryLedger(Ledger):
             without being billed.
     """
 
+    is_local: ClassVar[bool] = False
+    is_file: ClassVar[bool] = False
     dataset: str = ""
     client: Any = field(default=None, repr=False)
     days: int = DEFAULT_DAYS
     max_gib: int = DEFAULT_MAX_GIB
-
-    @property
-    def is_local(self) -> bool:
-        """Whether it is that of a data directory, and not that of a deployment."""
-        return False
 
     def create(self) -> None:
         """Raise LedgerError: Terraform creates the dataset."""

@@ -24,7 +24,7 @@ OUTCOMES_QUERY: Final = f"""
 UNRECORDED_QUERY: Final = """
     SELECT coalesce(sum(attempts - outcomes), 0) FROM `${ledger}.job_state`
     WHERE attempts > outcomes AND published_at >= CAST(? AS TIMESTAMP)"""
-#: The same in the summary of a local ledger. Parameter: the day, as `2026-11-22`; so of the next query.
+#: The same in the summary of a ledger in a file. Parameter: the day, as `2026-11-22`; so of the next query.
 SUMMARY_QUERY: Final = """
     SELECT messages, message_bytes, attempts, failed, seconds, body_bytes, outcome_bytes, items
     FROM day_use WHERE day = ?"""
@@ -39,7 +39,7 @@ def day_use(ledger: Ledger, now: datetime) -> RunUse:
     message of its job was published.
     """
     begin = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    if ledger.is_local and ledger.rows(_HAS_SUMMARY, DAY_USE) == [(1,)]:
+    if ledger.is_file and ledger.rows(_HAS_SUMMARY, DAY_USE) == [(1,)]:
         day = f"{begin:%Y-%m-%d}"
         [counts] = ledger.rows(SUMMARY_QUERY, day) or [(0, 0, 0, 0, 0.0, 0, 0, 0)]
         [(minutes,)] = ledger.rows(MINUTES_QUERY, day)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from console.errors import LedgerError, StackError
 from console.ledger.dispatch_rows import QUERY, Dispatch, read_dispatch
@@ -147,14 +147,13 @@ class Ledger:
 
     Attributes:
         data: the data directory.
+        is_local: whether it is that of own machines: its queries cost nothing. That of a deployment is not.
+        is_file: whether it is the file of the data directory, which has a summary.
     """
 
+    is_local: ClassVar[bool] = True
+    is_file: ClassVar[bool] = True
     data: Path
-
-    @property
-    def is_local(self) -> bool:
-        """Whether it is that of a data directory, and not that of a deployment."""
-        return True
 
     @property
     def path(self) -> Path:

@@ -26,7 +26,7 @@ def open_ledger(data: Path, environment: Mapping[str, str] = os.environ) -> Ledg
     if not name:
         return Ledger(data)
     if name.startswith(POSTGRESQL):
-        return open_postgresql(name)
+        return open_postgresql(name, data)
     if not name.startswith(SCHEME):
         raise UsageError(
             f"{VARIABLE}={name} names no ledger. Set it to bigquery://PROJECT/DATASET or to "
@@ -38,8 +38,8 @@ def open_ledger(data: Path, environment: Mapping[str, str] = os.environ) -> Ledg
     return bigquery_ledger(name)
 
 
-def open_postgresql(url: str) -> "PostgresqlLedger":
-    """Return the ledger at a URL of PostgreSQL.
+def open_postgresql(url: str, data: Path = Path()) -> "PostgresqlLedger":
+    """Return the ledger at a URL of PostgreSQL; `data` is the data directory of the stack on this machine.
 
     Raises:
         UsageError: the URL is invalid, or a package that it needs is not installed.
@@ -50,4 +50,4 @@ def open_postgresql(url: str) -> "PostgresqlLedger":
         raise UsageError(
             f"{VARIABLE}=postgresql://… needs the package {error.name}: pip install 'scrapeq[postgresql]'."
         ) from None
-    return PostgresqlLedger(Path(), url)
+    return PostgresqlLedger(data, url)

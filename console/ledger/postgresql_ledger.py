@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import psycopg
 from psycopg.types.string import TextLoader
@@ -34,6 +34,7 @@ class PostgresqlLedger(Ledger):
         url: `postgresql://user:password@host:5432/database`.
     """
 
+    is_file: ClassVar[bool] = False
     url: str = ""
 
     def __post_init__(self) -> None:
@@ -49,11 +50,6 @@ class PostgresqlLedger(Ledger):
                 "The URL of the ledger is not one of PostgreSQL, which is for example "
                 "postgresql://user:password@host:5432/database."
             ) from None
-
-    @property
-    def is_local(self) -> bool:
-        """Whether it is that of a data directory."""
-        return False
 
     @property
     def name(self) -> str:

@@ -108,8 +108,8 @@ def current_responses(ledger: Ledger, dispatched: Sequence[DispatchResponse]) ->
 
 
 def describe_stack(ledger: Ledger) -> str:
-    """Return a sentence on whether a stack runs in the data directory; `""` for a deployment's ledger."""
-    if not ledger.is_local:
+    """Return a sentence on whether a stack runs in the data directory; `""` if the ledger is not its file."""
+    if not ledger.is_file:
         return ""
     if is_running(ledger.data):
         return f"`scrapeq up` runs in {ledger.data}."

@@ -10,7 +10,7 @@ from typing import Final
 
 from console.errors import StackNotRunningError, UsageError
 from console.ledger.ledger import Ledger
-from console.ledger.open_ledger import open_ledger
+from console.ledger.open_ledger import SCHEME, VARIABLE, open_ledger
 from console.stack.pubsub_address import PubsubAddress, address_of
 from console.stack.stack_file import running_stack
 
@@ -74,7 +74,7 @@ class ConsoleOptions:
     @property
     def renews(self) -> bool:
         """Whether the screens renew themselves; in BigQuery each query would be billed."""
-        return not os.environ.get("LEDGER")
+        return not os.environ.get(VARIABLE, "").startswith(SCHEME)
 
     @property
     def address(self) -> PubsubAddress:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
 import pytest
@@ -35,10 +35,7 @@ from contract.crawl import Limits
 from contract.dispatch_report import DispatchCounts, DispatchReport, ListedUrl
 from contract.operator_act import Act
 from localpubsub.exports.bigquery_tables import BigQueryTables
-from localpubsub.protocol.messages import PubsubMessage
 from relay.ledger.postgresql_tables import PostgresqlTables
-from relay.ledger.row_plans import ledger_subscriptions
-from relay.ledger.tables import LedgerTables
 from tests.console.ledger.console_queries import CONSOLE_QUERIES
 from tests.console.ledger.job_histories import ROWS
 from tests.console.ledger.rows import (
@@ -52,6 +49,7 @@ from tests.console.ledger.rows import (
     outcome_row,
     shard_row,
 )
+from tests.console.ledger.written_rows import write_rows
 from tests.servers.postgresql import PostgresqlServer
 
 NOW = START + timedelta(seconds=40)
@@ -103,16 +101,6 @@ def malformed_rows() -> Iterator[Row]:
     yield Row(dead.topic, dead.subscription_name, "odd", dead.publish_time, strange, b"\xff")
 
 
-def write(tables: LedgerTables, rows: list[Row]) -> None:
-    """Write rows as `scrapeq ledger` does."""
-    plans = {subscription.topic: plan for subscription, plan in ledger_subscriptions()}
-    for row in rows:
-        message = PubsubMessage(data=row.data, attributes=row.attributes, message_id=row.message_id)
-        message.publish_time.FromDatetime(datetime.fromisoformat(row.publish_time))
-        assert tables.write(plans[row.topic], [message.SerializeToString()]) == [""]
-    tables.close()
-
-
 @dataclass(frozen=True)
 class ComparedLedger(Ledger):
     """A ledger in SQLite, which compares the result of each query with that of another ledger.
@@ -122,13 +110,9 @@ class ComparedLedger(Ledger):
         queries: the queries that were compared.
     """
 
+    is_file: ClassVar[bool] = False  # the queries of the summary are not compared
     other: Ledger | None = None
     queries: set[str] = field(default_factory=set)
-
-    @property
-    def is_local(self) -> bool:
-        """Whether it is that of a data directory: the queries of the summary are not compared."""
-        return False
 
     def rows_with_text(self, run_id: str, text: str) -> list[int] | None:  # noqa: ARG002 - as in Ledger
         """Return None, as of a ledger without an index of the URLs."""
@@ -170,9 +154,9 @@ def compared(postgresql_server: PostgresqlServer, tmp_path_factory: pytest.TempP
     ledger = ComparedLedger(tmp_path_factory.mktemp("data"), other)
     ledger.create()
     rows = [*ROWS, *FURTHER_ROWS, *malformed_rows()]
-    write(BigQueryTables(ledger.path, create_tables=False, skip_repeated=True), rows)
+    write_rows(BigQueryTables(ledger.path, create_tables=False, skip_repeated=True), rows)
     for _ in range(2):  # a message that is written again has one row
-        write(PostgresqlTables(url, "test"), rows)
+        write_rows(PostgresqlTables(url, "test"), rows)
     return ledger
 
 
@@ -259,7 +243,7 @@ def test_a_snapshot_sees_one_moment(postgresql_server: PostgresqlServer) -> None
     ledger.create()
     with ledger.snapshot():
         assert ledger.accounting().dispatched == 0
-        write(PostgresqlTables(url, "test"), [job_row("a")])
+        write_rows(PostgresqlTables(url, "test"), [job_row("a")])
         with ledger.snapshot():
             assert ledger.accounting().dispatched == 0
     assert ledger.accounting().dispatched == 1
@@ -272,7 +256,7 @@ def test_an_earlier_version_is_brought_up_to_date(postgresql_server: PostgresqlS
     with pytest.raises(LedgerError, match="There is no ledger of this version in 127"):
         ledger.runs()
     ledger.create()
-    write(PostgresqlTables(url, "test"), [job_row("a", run="kept")])
+    write_rows(PostgresqlTables(url, "test"), [job_row("a", run="kept")])
     with psycopg.connect(url) as connection:
         connection.execute("DROP VIEW scrapeq.results CASCADE")
         connection.execute("ALTER TABLE scrapeq.operator_log DROP COLUMN selection CASCADE")

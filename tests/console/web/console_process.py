@@ -79,11 +79,12 @@ class Session:
 
 
 @contextmanager
-def running_console(data: Path, *options: str, token: str = "") -> Iterator[ConsoleProcess]:
-    """Serve the operator's page of a data directory until the block ends."""
+def running_console(data: Path, *options: str, token: str = "", ledger: str = "") -> Iterator[ConsoleProcess]:
+    """Serve the operator's page of a data directory until the block ends, with LEDGER if it is not empty."""
     port = free_port()
     command = [sys.executable, "-m", "console", "console", "--port", str(port), "--data", str(data), *options]
     environment = {**os.environ, "SCRAPEQ_CONSOLE_TOKEN": token, "no_proxy": "127.0.0.1"}
+    environment["LEDGER"] = ledger
     environment.pop("PUBSUB_EMULATOR_HOST", None)
     with (data / "console.log").open("wb") as log:
         process = subprocess.Popen(
