@@ -60,6 +60,13 @@ def _is_given(ctx: typer.Context, name: str) -> bool:
     return source is not None and source.name != "DEFAULT"
 
 
+def _refuse_unused_ports(ctx: typer.Context, broker: str) -> None:
+    """Raise UsageError if a port of the local Pub/Sub was given, but another broker runs in its place."""
+    for option in ("--pubsub-port", "--pubsub-http-port"):
+        if broker and _is_given(ctx, option.removeprefix("--").replace("-", "_")):
+            raise UsageError(f"{option} is a port of the local Pub/Sub, which --broker replaces: omit it.")
+
+
 def up(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     ctx: typer.Context,
     data: Data = DEFAULT_DATA,
@@ -101,10 +108,7 @@ def up(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
 
     if minimum_backoff > maximum_backoff:
         raise UsageError("--minimum-backoff must not be greater than --maximum-backoff.")
-    unused = [name for name in ("pubsub_port", "pubsub_http_port") if broker and _is_given(ctx, name)]
-    if unused:
-        option = f"--{unused[0].replace('_', '-')}"
-        raise UsageError(f"{option} is a port of the local Pub/Sub, which --broker replaces: omit it.")
+    _refuse_unused_ports(ctx, broker)
     if detach:
         up_command.run_detached(data, _repeated_options(ctx, without={"detach", "as_json"}), as_json=as_json)
         return
