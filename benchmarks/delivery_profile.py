@@ -50,7 +50,7 @@ def create_app() -> Any:  # noqa: ANN401 - a WSGI application
     import worker.push_delivery  # noqa: PLC0415 - imported in the worker only
     import worker.scrape  # noqa: PLC0415 - imported in the worker only
     from contract.job import Job  # noqa: PLC0415 - imported in the worker only
-    from publishing.publisher import PubSubPublisher  # noqa: PLC0415 - imported in the worker only
+    from publishing.pubsub.publisher import PubSubPublisher  # noqa: PLC0415 - imported in the worker only
     from push_endpoint.envelope import Envelope  # noqa: PLC0415 - imported in the worker only
     from push_endpoint.oidc import OidcAuthenticator  # noqa: PLC0415 - imported in the worker only
     from runtime import log  # noqa: PLC0415 - imported in the worker only

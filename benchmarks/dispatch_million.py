@@ -42,7 +42,7 @@ def messages(count: int, example: bytes) -> Iterator[Message]:
 BARE_CLIENT = """
 import sys, time
 from benchmarks.dispatch_million import messages
-from publishing.publisher import PubSubPublisher
+from publishing.pubsub.publisher import PubSubPublisher
 
 count, data = int(sys.argv[1]), sys.stdin.buffer.read()
 publisher = PubSubPublisher("p", "scrape-jobs", timeout_seconds=1800, batch_seconds=0.05)

@@ -5,7 +5,7 @@ from typing import Protocol, Self
 
 from contract.broker_url import broker_address
 from contract.faults import ConfidentialFault
-from publishing.publisher import Publisher, PubSubPublisher
+from publishing.publisher import Publisher
 
 
 class TopicPublisher(Publisher, Protocol):
@@ -55,6 +55,8 @@ def open_publisher(
         ImportError: if the package that the broker needs is not installed.
     """
     if not broker_url:
+        from publishing.pubsub.publisher import PubSubPublisher  # noqa: PLC0415 - not needed on another broker
+
         return PubSubPublisher(project, topic, timeout_seconds=timeout_seconds, batch_seconds=batch_seconds)
     return _import_publisher(broker_url)(broker_url, topic, timeout_seconds=timeout_seconds)
 

@@ -1,25 +1,21 @@
 """Publishes to an exchange of RabbitMQ; a message counts as sent only once RabbitMQ has confirmed it."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
-from copy import copy
-from itertools import islice
-from typing import Self
 
+from publishing.chunked_publisher import ChunkedPublisher
 from publishing.label_record import NoLabels, decode_labels, encode_labels
-from publishing.publisher import Message, PublishUnconfirmed
+from publishing.publisher import Message
 from publishing.rabbitmq.confirms import NotConfirmed
 from publishing.rabbitmq.labels import labels_queue
 from publishing.rabbitmq.sender import Outgoing, Sender
 from publishing.rabbitmq.wire import new_message_id, write_properties
-from publishing.retries import send_with_retries
 
 LABELS_PAUSE_SECONDS = 0.02  #: pause before labels are read again that another process was reading
-MAX_UNCONFIRMED = 1000  #: maximum number of messages of a call that wait for their confirmation
 
 
-class RabbitMqPublisher:
+class RabbitMqPublisher(ChunkedPublisher[tuple[Message, str]]):
     """Publishes to one topic, an exchange of RabbitMQ, over the process's connection.
 
     Args:
@@ -33,40 +29,8 @@ class RabbitMqPublisher:
     """
 
     def __init__(self, url: str, topic: str, *, timeout_seconds: float) -> None:
-        self._topic = topic
-        self._timeout_seconds = timeout_seconds
-        self._retries = True
+        super().__init__(topic, timeout_seconds)
         self._sender = Sender(url)
-
-    def for_topic(self, topic: str, *, retries: bool = True) -> Self:
-        """Return a publisher for another topic, over the same connection.
-
-        Args:
-            topic: the topic's name.
-            retries: whether a message is sent again after a transient error.
-        """
-        other = copy(self)
-        other._topic = topic  # noqa: SLF001 - an instance of the same class
-        other._retries = retries  # noqa: SLF001 - an instance of the same class
-        return other
-
-    def publish(self, message: Message, timeout_seconds: float | None = None) -> str:
-        """Publish one message; see `Publisher.publish`."""
-        seconds = self._timeout_seconds if timeout_seconds is None else timeout_seconds
-        [confirmation] = self._publish([message], time.monotonic() + seconds)
-        if isinstance(confirmation, PublishUnconfirmed):
-            raise confirmation
-        return confirmation
-
-    def publish_all(self, messages: Iterable[Message]) -> Iterator[PublishUnconfirmed | str]:
-        """Publish many messages; see `Publisher.publish_all`."""
-        # Seconds left to wait for confirmations; time spent producing messages does not count.
-        remaining = self._timeout_seconds
-        left = iter(messages)
-        while chunk := list(islice(left, MAX_UNCONFIRMED)):
-            deadline = time.monotonic() + remaining
-            yield from self._publish(chunk, deadline)
-            remaining = max(0.0, deadline - time.monotonic())
 
     def labels(self, timeout_seconds: float) -> dict[str, str]:
         """Return the labels of the topic, which the only message of a queue has; see `labels.py`.
@@ -108,13 +72,8 @@ class RabbitMqPublisher:
         """Send the queued messages and accept no more; do not wait for confirmations."""
         self._sender.close()
 
-    def _publish(self, chunk: list[Message], deadline: float) -> list[PublishUnconfirmed | str]:
-        """Send the messages; until `deadline`, send those again that failed with a transient error."""
-        numbered = [(message, new_message_id()) for message in chunk]
-        results = send_with_retries(
-            lambda messages: self._send(messages, deadline), numbered, deadline, self._is_transient
-        )
-        return [each if isinstance(each, str) else self._unconfirmed(each) for each in results]
+    def _outgoing(self, message: Message) -> tuple[Message, str]:
+        return message, new_message_id()
 
     def _is_transient(self, error: Exception) -> bool:
         return self._retries and isinstance(error, NotConfirmed) and error.is_transient
@@ -136,8 +95,3 @@ class RabbitMqPublisher:
             return TimeoutError(self._sender.trouble or "no response in time")
         except NotConfirmed as error:
             return error
-
-    def _unconfirmed(self, error: Exception) -> PublishUnconfirmed:
-        unconfirmed = PublishUnconfirmed(self._topic, str(error))
-        unconfirmed.__cause__ = error
-        return unconfirmed

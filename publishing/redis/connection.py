@@ -14,9 +14,16 @@ CONNECT_SECONDS = 10.0  #: time limit of a TCP connection, and of each step of t
 #: OpenSSL's codes for a certificate of another host name or address (X509_V_ERR_HOSTNAME_MISMATCH and
 #: X509_V_ERR_IP_ADDRESS_MISMATCH): https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/
 OTHER_HOST = {62, 64}
-#: Errors after which the same command may succeed later:
-#: memory is full; a failover; the data is being loaded; the disk is full; too few replicas; a script runs.
-TRANSIENT = ("OOM", "READONLY", "LOADING", "MISCONF", "NOREPLICAS", "MASTERDOWN", "BUSY", "TRYAGAIN")
+#: Errors after which the same command may succeed later; redis-py makes classes of some, without their codes.
+#: Memory is full; a failover; the primary is down; slots move.
+TRANSIENT_ERRORS = (
+    exceptions.OutOfMemoryError,
+    exceptions.ReadOnlyError,
+    exceptions.MasterDownError,
+    exceptions.TryAgainError,
+)
+#: The codes of the others: the disk is full; too few replicas; a script runs.
+TRANSIENT_CODES = ("MISCONF", "NOREPLICAS", "BUSY")
 
 
 class NotConfirmed(Exception):
@@ -114,8 +121,14 @@ def describe_failure(address: BrokerAddress, error: BaseException) -> str:
 
 def not_confirmed(address: BrokerAddress, error: exceptions.RedisError) -> NotConfirmed:
     """Return the error of a command, with what Redis or the connection says."""
-    is_transient = not isinstance(error, exceptions.ResponseError) or str(error).startswith(TRANSIENT)
-    return NotConfirmed(describe_failure(address, error), is_transient=is_transient)
+    return NotConfirmed(describe_failure(address, error), is_transient=is_transient(error))
+
+
+def is_transient(error: Exception) -> bool:
+    """Return whether a command may succeed later that has failed with this error."""
+    if isinstance(error, exceptions.ResponseError) and not isinstance(error, TRANSIENT_ERRORS):
+        return str(error).startswith(TRANSIENT_CODES)
+    return isinstance(error, exceptions.RedisError)
 
 
 def _tls_remedy(error: ssl.SSLError) -> str:

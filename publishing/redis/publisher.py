@@ -1,22 +1,17 @@
 """Publishes to a stream of Redis; a message counts as sent only once Redis has confirmed it."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from copy import copy
-from typing import Self
+from collections.abc import Mapping
 
+from publishing.chunked_publisher import ChunkedPublisher
 from publishing.label_record import NoLabels, decode_labels, encode_labels
-from publishing.publisher import Message, PublishUnconfirmed
+from publishing.publisher import Message
 from publishing.redis.connection import NotConfirmed
 from publishing.redis.connections import Command, Connections
 from publishing.redis.wire import MAX_DATA_BYTES, fields, labels_key, new_message_id
-from publishing.retries import send_with_retries
-
-MAX_UNCONFIRMED = 1000  #: maximum number of messages of a call that wait for their confirmation
-MAX_UNCONFIRMED_BYTES = 16_000_000  #: maximum size of their data, if they are several
 
 
-class RedisPublisher:
+class RedisPublisher(ChunkedPublisher[tuple[Message, str]]):
     """Publishes to one topic, a stream of Redis, over the process's connections.
 
     Args:
@@ -30,39 +25,8 @@ class RedisPublisher:
     """
 
     def __init__(self, url: str, topic: str, *, timeout_seconds: float) -> None:
-        self._topic = topic
-        self._timeout_seconds = timeout_seconds
-        self._retries = True
+        super().__init__(topic, timeout_seconds)
         self._connections = Connections(url)
-
-    def for_topic(self, topic: str, *, retries: bool = True) -> Self:
-        """Return a publisher for another topic, over the same connections.
-
-        Args:
-            topic: the topic's name.
-            retries: whether a message is sent again after a transient error.
-        """
-        other = copy(self)
-        other._topic = topic  # noqa: SLF001 - an instance of the same class
-        other._retries = retries  # noqa: SLF001 - an instance of the same class
-        return other
-
-    def publish(self, message: Message, timeout_seconds: float | None = None) -> str:
-        """Publish one message; see `Publisher.publish`."""
-        seconds = self._timeout_seconds if timeout_seconds is None else timeout_seconds
-        [confirmation] = self._publish([message], time.monotonic() + seconds)
-        if isinstance(confirmation, PublishUnconfirmed):
-            raise confirmation
-        return confirmation
-
-    def publish_all(self, messages: Iterable[Message]) -> Iterator[PublishUnconfirmed | str]:
-        """Publish many messages; see `Publisher.publish_all`."""
-        # Seconds left to wait for confirmations; time spent producing messages does not count.
-        remaining = self._timeout_seconds
-        for chunk in _chunks(messages):
-            deadline = time.monotonic() + remaining
-            yield from self._publish(chunk, deadline)
-            remaining = max(0.0, deadline - time.monotonic())
 
     def labels(self, timeout_seconds: float) -> dict[str, str]:
         """Return the labels of the topic, which a key of Redis has.
@@ -97,13 +61,8 @@ class RedisPublisher:
         """Accept no more messages; do not wait for confirmations."""
         self._connections.close()
 
-    def _publish(self, chunk: list[Message], deadline: float) -> list[PublishUnconfirmed | str]:
-        """Send the messages; until `deadline`, send those again that failed with a transient error."""
-        numbered = [(message, new_message_id()) for message in chunk]
-        results = send_with_retries(
-            lambda messages: self._send(messages, deadline), numbered, deadline, self._is_transient
-        )
-        return [each if isinstance(each, str) else self._unconfirmed(each) for each in results]
+    def _outgoing(self, message: Message) -> tuple[Message, str]:
+        return message, new_message_id()
 
     def _is_transient(self, error: Exception) -> bool:
         if not isinstance(error, NotConfirmed):
@@ -135,21 +94,3 @@ class RedisPublisher:
             why = f"Redis has no stream {self._topic!r}; `python -m relay --create` creates the streams"
             return NotConfirmed(why, is_transient=False)
         return reply if isinstance(reply, NotConfirmed) else message_id
-
-    def _unconfirmed(self, error: Exception) -> PublishUnconfirmed:
-        unconfirmed = PublishUnconfirmed(self._topic, str(error))
-        unconfirmed.__cause__ = error
-        return unconfirmed
-
-
-def _chunks(messages: Iterable[Message]) -> Iterator[list[Message]]:
-    """Divide messages into lists that are sent together."""
-    chunk, size = list[Message](), 0
-    for message in messages:
-        chunk.append(message)
-        size += len(message.data)
-        if len(chunk) == MAX_UNCONFIRMED or size >= MAX_UNCONFIRMED_BYTES:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk

@@ -1,22 +1,17 @@
 """Publishes to queues of AWS SQS; a message counts as sent only once all queues of its topic have it."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from copy import copy
 from dataclasses import dataclass
-from itertools import islice
-from typing import Self
 
 from contract.topology import PUSH_SUBSCRIPTION
-from publishing.publisher import Message, PublishUnconfirmed
-from publishing.retries import send_with_retries
+from publishing.chunked_publisher import ChunkedPublisher
+from publishing.publisher import Message
 from publishing.sqs import wire
 from publishing.sqs.batches import Entry
 from publishing.sqs.queues import Queues, SqsError
 from publishing.sqs.sender import Sender, subscriptions_of
-
-MAX_UNCONFIRMED = 1000  #: maximum number of messages of a call that wait for their confirmation
 
 
 @dataclass(slots=True)
@@ -36,7 +31,7 @@ class _Outgoing:
     missing: list[str]
 
 
-class SqsPublisher:
+class SqsPublisher(ChunkedPublisher[_Outgoing | SqsError]):
     """Publishes to one topic, over the process's connections to SQS.
 
     Args:
@@ -50,43 +45,11 @@ class SqsPublisher:
     """
 
     def __init__(self, url: str, topic: str, *, timeout_seconds: float) -> None:
-        self._topic = topic
-        self._timeout_seconds = timeout_seconds
-        self._retries = True
+        super().__init__(topic, timeout_seconds)
         self._queues = Queues(url)
         self._sender = Sender(self._queues)
         with suppress(SqsError):  # each publish has the same error
             self._queues.connect()
-
-    def for_topic(self, topic: str, *, retries: bool = True) -> Self:
-        """Return a publisher for another topic, over the same connections.
-
-        Args:
-            topic: the topic's name.
-            retries: whether a message is sent again after a transient error.
-        """
-        other = copy(self)
-        other._topic = topic  # noqa: SLF001 - an instance of the same class
-        other._retries = retries  # noqa: SLF001 - an instance of the same class
-        return other
-
-    def publish(self, message: Message, timeout_seconds: float | None = None) -> str:
-        """Publish one message; see `Publisher.publish`."""
-        seconds = self._timeout_seconds if timeout_seconds is None else timeout_seconds
-        [confirmation] = self._publish([message], time.monotonic() + seconds)
-        if isinstance(confirmation, PublishUnconfirmed):
-            raise confirmation
-        return confirmation
-
-    def publish_all(self, messages: Iterable[Message]) -> Iterator[PublishUnconfirmed | str]:
-        """Publish many messages; see `Publisher.publish_all`."""
-        # Seconds left to wait for confirmations; time spent producing messages does not count.
-        remaining = self._timeout_seconds
-        left = iter(messages)
-        while chunk := list(islice(left, MAX_UNCONFIRMED)):
-            deadline = time.monotonic() + remaining
-            yield from self._publish(chunk, deadline)
-            remaining = max(0.0, deadline - time.monotonic())
 
     def labels(self, timeout_seconds: float) -> dict[str, str]:  # noqa: ARG002 - the client has its own limit
         """Return the labels of the jobs topic, which are the tags of its delivered queue.
@@ -117,16 +80,6 @@ class SqsPublisher:
     def close(self) -> None:
         """Close the idle connections; those of requests that are under way close after them."""
         self._queues.close()
-
-    def _publish(self, chunk: list[Message], deadline: float) -> list[PublishUnconfirmed | str]:
-        """Send the messages; until `deadline`, send those again that failed with a transient error."""
-        results = send_with_retries(
-            lambda outgoing: self._send(outgoing, deadline),
-            [self._outgoing(message) for message in chunk],
-            deadline,
-            self._is_transient,
-        )
-        return [each if isinstance(each, str) else self._unconfirmed(each) for each in results]
 
     def _outgoing(self, message: Message) -> _Outgoing | SqsError:
         message_id = wire.new_message_id()
@@ -160,11 +113,6 @@ class SqsPublisher:
         for queue, entry in entries.items():
             by_queue.setdefault(queue, []).append(entry)
         return entries
-
-    def _unconfirmed(self, error: Exception) -> PublishUnconfirmed:
-        unconfirmed = PublishUnconfirmed(self._topic, str(error))
-        unconfirmed.__cause__ = error
-        return unconfirmed
 
 
 def _result(outgoing: _Outgoing, entries: dict[str, Entry], deadline: float) -> Exception | str:

@@ -12,14 +12,12 @@ from typing import NamedTuple
 
 from redis import exceptions
 
-from publishing.redis.connection import TRANSIENT, describe_failure
+from publishing.redis.connection import describe_failure, is_transient
 from relay.redis.lease import HEARTBEAT_SECONDS, Lease
 from relay.redis.scripts import ACKNOWLEDGE
 from relay.redis.session import Command, Session, Unsuitable
 
 RETRY_SECONDS = 0.5  #: pause before settlements are sent again after the connection was lost
-#: Errors of Redis after which a settlement is sent again: the others of `TRANSIENT` but a full memory.
-REPEATED = tuple(code for code in TRANSIENT if code != "OOM")
 MAX_BATCH = 500  #: maximum number of settlements that are sent together
 #: An id that no message has. To read the consumer's own messages after it returns nothing, and is what Redis
 #: counts as a sign of life (https://redis.io/docs/latest/commands/xinfo-consumers/).
@@ -134,7 +132,10 @@ class Settlements:
             self._lease.renew(sent_at)
         is_refused = False
         for group, reply in zip(groups, replies, strict=True):
-            if isinstance(reply, Exception) and str(reply).startswith(REPEATED):
+            is_full = isinstance(
+                reply, exceptions.OutOfMemoryError
+            )  # the message stays, and is settled later
+            if isinstance(reply, Exception) and is_transient(reply) and not is_full:
                 is_refused = True
                 continue
             for each in group:

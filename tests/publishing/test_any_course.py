@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from publishing.publisher import Message, PublishUnconfirmed, PubSubPublisher
+from publishing.publisher import Message, PublishUnconfirmed
+from publishing.pubsub.publisher import PubSubPublisher
 from tests.publishing.publish_server import ReceivedRequest, Refusal, running_publish_server
 from tests.servers.waiting import MAX_WAIT_SECONDS
 
@@ -103,7 +104,7 @@ def test_messages_of_an_ordering_key_keep_their_order(
     with running_publish_server() as server:
         server.respond = lambda request, cancelled: respond(course, request, cancelled)
         monkeypatch.setenv("PUBSUB_EMULATOR_HOST", server.host)
-        monkeypatch.setattr("publishing.chunk.MAX_REQUEST_MESSAGES", 2)
+        monkeypatch.setattr("publishing.pubsub.chunk.MAX_REQUEST_MESSAGES", 2)
         monkeypatch.setattr("publishing.retries.MIN_RETRY_PAUSE_SECONDS", 0.001)
         publisher = PubSubPublisher("p", "jobs", timeout_seconds=MAX_WAIT_SECONDS, batch_seconds=0.0)
         messages = [Message(str(n).encode(), {}, key) for n, key in enumerate(ordering_keys)]

@@ -6,7 +6,7 @@ import pytest
 
 from dispatcher.settings import DispatcherSettings
 from publishing.open_publisher import TopicPublisher, open_publisher
-from publishing.publisher import PubSubPublisher
+from publishing.pubsub.publisher import PubSubPublisher
 from publishing.rabbitmq.publisher import RabbitMqPublisher
 from publishing.redis.publisher import RedisPublisher
 from publishing.sqs.publisher import SqsPublisher
@@ -34,19 +34,17 @@ def test_a_url_of_rabbitmq_makes_its_publisher() -> None:
     publisher.close()
 
 
-def test_a_url_of_redis_makes_its_publisher_without_labels() -> None:
-    """A redis URL means Redis, whose streams carry no operator's controls."""
+def test_a_url_of_redis_makes_its_publisher() -> None:
+    """A redis URL means Redis."""
     publisher = opened("redis://127.0.0.1:1/")
     assert isinstance(publisher, RedisPublisher)
-    assert publisher.labels(1) == {}
     publisher.close()
 
 
-def test_a_url_of_sqs_makes_its_publisher_without_labels() -> None:
-    """A URL of SQS means SQS, whose queues carry no operator's controls."""
+def test_a_url_of_sqs_makes_its_publisher() -> None:
+    """A URL of SQS means SQS."""
     publisher = opened("sqs://eu-central-1/")
     assert isinstance(publisher, SqsPublisher)
-    assert publisher.labels(1) == {}
     publisher.close()
 
 

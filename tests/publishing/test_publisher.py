@@ -12,12 +12,8 @@ from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
 
 import localpubsub
 from console.stack.ports import free_port
-from publishing.publisher import (
-    MAX_CHUNK_MESSAGES,
-    Message,
-    PublishUnconfirmed,
-    PubSubPublisher,
-)
+from publishing.publisher import Message, PublishUnconfirmed
+from publishing.pubsub.publisher import MAX_CHUNK_MESSAGES, PubSubPublisher
 
 PROJECT = "p"
 MESSAGE = Message(b"{}", {"job_id": "1"})

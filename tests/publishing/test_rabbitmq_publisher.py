@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from console.stack.ports import free_port
+from publishing.chunked_publisher import MAX_CHUNK_MESSAGES
 from publishing.publisher import Message, PublishUnconfirmed
 from publishing.rabbitmq import wire
-from publishing.rabbitmq.publisher import MAX_UNCONFIRMED, RabbitMqPublisher
+from publishing.rabbitmq.publisher import RabbitMqPublisher
 from tests.repository.tree import ROOT
 from tests.servers.rabbitmq import RabbitMqServer
 from tests.servers.waiting import MAX_WAIT_SECONDS
@@ -86,7 +87,7 @@ def test_results_come_in_the_order_of_the_messages(
     rabbitmq_server: RabbitMqServer, topic: str, publishing: Callable[..., RabbitMqPublisher]
 ) -> None:
     """The n-th result belongs to the n-th message, even if there are more than wait at the same time."""
-    count = 2 * MAX_UNCONFIRMED + 1
+    count = 2 * MAX_CHUNK_MESSAGES + 1
     ids = list(publishing(topic).publish_all(Message(b"%d" % n, {}) for n in range(count)))
     found = {each.message_id: each.message.data for each in stored(rabbitmq_server, topic)}
     assert [found[str(message_id)] for message_id in ids] == [b"%d" % n for n in range(count)]
@@ -197,7 +198,7 @@ def test_publish_to_a_silent_server_is_unconfirmed_in_time(
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"amqp://127.0.0.1:{listener.getsockname()[1]}/"
         started = time.monotonic()
-        results = list(publishing("scrape-jobs", 1, url).publish_all([MESSAGE] * (MAX_UNCONFIRMED + 1)))
+        results = list(publishing("scrape-jobs", 1, url).publish_all([MESSAGE] * (MAX_CHUNK_MESSAGES + 1)))
     assert time.monotonic() - started < 60
     assert all(isinstance(result, PublishUnconfirmed) for result in results)
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from console.stack.ports import free_port
+from publishing.chunked_publisher import MAX_CHUNK_MESSAGES
 from publishing.publisher import Message, PublishUnconfirmed
 from publishing.redis import wire
-from publishing.redis.publisher import MAX_UNCONFIRMED, RedisPublisher
+from publishing.redis.publisher import RedisPublisher
 from tests.repository.tree import ROOT
 from tests.servers.redis import RedisServer, running_redis
 from tests.servers.waiting import MAX_WAIT_SECONDS
@@ -53,7 +54,7 @@ def test_results_come_in_the_order_of_the_messages(
     redis_server: RedisServer, topic: str, publishing_to_redis: Callable[..., RedisPublisher]
 ) -> None:
     """The n-th result belongs to the n-th message, even if there are more than wait at the same time."""
-    count = 2 * MAX_UNCONFIRMED + 1
+    count = 2 * MAX_CHUNK_MESSAGES + 1
     ids = list(publishing_to_redis(topic).publish_all(Message(b"%d" % n, {}) for n in range(count)))
     found = [(each.message_id, each.message.data) for each in redis_server.messages(topic)]
     assert found == [(message_id, b"%d" % n) for n, message_id in enumerate(ids)]
@@ -185,7 +186,7 @@ def test_publish_to_a_silent_server_is_unconfirmed_in_time(
         url = f"redis://127.0.0.1:{listener.getsockname()[1]}/"
         started = time.monotonic()
         results = list(
-            publishing_to_redis("scrape-jobs", 1, url).publish_all([MESSAGE] * (MAX_UNCONFIRMED + 1))
+            publishing_to_redis("scrape-jobs", 1, url).publish_all([MESSAGE] * (MAX_CHUNK_MESSAGES + 1))
         )
     assert time.monotonic() - started < 60
     assert all(isinstance(result, PublishUnconfirmed) for result in results)

@@ -10,8 +10,9 @@ import grpc
 import pytest
 from google.cloud.pubsub_v1 import PublisherClient
 
-from publishing.publish_method import MAX_REQUEST_MESSAGES
-from publishing.publisher import Message, PublishUnconfirmed, PubSubPublisher
+from publishing.publisher import Message, PublishUnconfirmed
+from publishing.pubsub.publish_method import MAX_REQUEST_MESSAGES
+from publishing.pubsub.publisher import PubSubPublisher
 from tests.publishing.publish_server import PublishServer, ReceivedRequest, Refusal, running_publish_server
 from tests.servers.waiting import MAX_WAIT_SECONDS, wait_until
 

@@ -8,6 +8,7 @@ import pika
 from publishing.open_publisher import TopicPublisher
 from publishing.publisher import Message
 from publishing.rabbitmq import wire
+from publishing.rabbitmq.labels import labels_queue
 from publishing.rabbitmq.publisher import RabbitMqPublisher
 from publishing.redis import wire as redis_wire
 from publishing.redis.publisher import RedisPublisher
@@ -72,7 +73,7 @@ class RabbitMqUnderTest:
     def create(self, *arguments: str) -> None:
         """See `BrokerUnderTest.create`."""
         with self._server.channel() as channel:
-            for queue in self._server.queues:
+            for queue in (*self._server.queues, labels_queue("scrape-jobs")):
                 channel.queue_delete(queue)
         done = run(self.url, "--create", *arguments)
         assert done.returncode == 0, done.stderr

@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from contract.job import Job
-from publishing.publisher import FIRST_CHUNK_MESSAGES, MAX_CHUNK_MESSAGES
+from publishing.pubsub.publisher import FIRST_CHUNK_MESSAGES, MAX_CHUNK_MESSAGES
 from tests.servers.dispatcher_process import running_dispatcher
 from tests.servers.pubsub_client import running_localpubsub
 from tests.servers.site import PendingRequest, Site, http

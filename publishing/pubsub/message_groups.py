@@ -4,7 +4,7 @@ import math
 import time
 from threading import BoundedSemaphore, Event, Lock
 
-from publishing.publish_method import (
+from publishing.pubsub.publish_method import (
     MAX_REQUEST_BYTES,
     MAX_REQUEST_MESSAGES,
     EncodedMessage,

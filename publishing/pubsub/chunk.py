@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from publishing.publish_method import (
+from publishing.pubsub.publish_method import (
     MAX_REQUEST_BYTES,
     MAX_REQUEST_MESSAGES,
     EncodedMessage,

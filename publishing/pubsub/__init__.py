@@ -1,0 +1,1 @@
+"""Publishes to Pub/Sub; the only code of the services that calls its publish method."""
