@@ -78,7 +78,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "procps": ("ps",),
     "python3-doc": (),
     "python3-venv": ("python3",),
-    "rabbitmq-server": ("rabbitmq-server",),
+    "rabbitmq-server": ("rabbitmq-server", "epmd"),  # the latter is in erlang-base, on which it depends
     "redis-server": ("redis-server",),
 }
 #: Programs that a script may run only as stubs: they would change this machine, or wait for the cloud.

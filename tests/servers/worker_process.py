@@ -22,8 +22,12 @@ COMMAND = [sys.executable, "-m", "gunicorn", "-c", "python:worker.gunicorn_conf"
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """Return the environment of a worker process: PATH, HOME, LANG, PYTHONPATH and `variables`."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    """Return the environment of a worker process: PATH, HOME, LANG, PYTHONPATH and `variables`.
+
+    Those of AWS are kept, too: boto3 finds the credentials for the tests' SQS there.
+    """
+    names = [name for name in os.environ if name in {"PATH", "HOME", "LANG"} or name.startswith("AWS_")]
+    kept = {name: os.environ[name] for name in names}
     return kept | {"PYTHONPATH": str(ROOT)} | variables
 
 

@@ -150,7 +150,7 @@ def test_commands_read_the_ledger_that_the_variable_names(
 @pytest.mark.parametrize(
     ("address", "sentence"),
     [
-        ("postgres://x/y", "names no ledger"),
+        ("mysql://x/y", "names no ledger"),
         ("bigquery://project", "names no dataset"),
         ("bigquery://project/a`b", "names no dataset"),
         ("bigquery://project/scrapeq?days=0", "from 1 to"),
