@@ -29,7 +29,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Folders of tests that wait for processes and servers. They run first, because a slow test that starts last
 #: would run alone.
-SLOW_FOLDERS = ("scripts", "journey", "rollout", "images", "terraform", "conformance", "console")
+SLOW_FOLDERS = ("scripts", "journey", "rollout", "images", "terraform", "conformance", "console", "relay")
 
 
 @pytest.hookimpl(tryfirst=True)  # The markers must be set before pytest selects tests by them.
