@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from contract.topology import PUSH_SUBSCRIPTION
+from contract.topology import DEAD_LETTER_TOPIC, PUSH_SUBSCRIPTION
 from publishing.chunked_publisher import ChunkedPublisher
 from publishing.publisher import Message
 from publishing.sqs import wire
@@ -87,10 +87,14 @@ class SqsPublisher(ChunkedPublisher[_Outgoing | SqsError]):
         if not subscriptions:
             return SqsError("no queue of SQS takes messages of this topic")
         try:
-            body, group = wire.write(message, message_id), wire.group_of(message, message_id)
+            body, group = wire.write(message, message_id), self._group_of(message, message_id)
         except (TypeError, ValueError) as error:  # the error of one message must not stop the others
             return SqsError(str(error))
         return _Outgoing(message_id, body, group, list(map(self._queues.name, subscriptions)))
+
+    def _group_of(self, message: Message, message_id: str) -> str:
+        # A FIFO queue delivers no further message of a group while a command holds one of its dead letters.
+        return message_id if self._topic == DEAD_LETTER_TOPIC else wire.group_of(message, message_id)
 
     def _is_transient(self, error: Exception) -> bool:
         return self._retries and isinstance(error, SqsError) and error.is_transient

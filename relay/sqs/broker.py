@@ -162,8 +162,9 @@ class Sqs:
             self._give_up(lease)  # it is visible again, or another relay has it
             return
         try:
-            body, group = wire.write_copy(copy), wire.group_of(copy.message, copy.message_id)
-            entries = {queue: self._sender.entry(queue, body, copy.message_id, group) for queue in queues}
+            body, name = wire.write_copy(copy), copy.message_id
+            # Dead letters need no order: each is a group of its own (publishing/sqs/publisher.py).
+            entries = {queue: self._sender.entry(queue, body, name, name) for queue in queues}
             for queue, entry in entries.items():
                 self._sender.send(queue, [entry])
             for entry in entries.values():
