@@ -113,7 +113,9 @@ class Line:
                 if has_ended():
                     wait_until(self.broker.is_empty)
                     relay.terminate()
-                    return
+                    if self.broker.is_empty():
+                        return
+                    continue  # the relay has held a message that was delivered twice, and has returned it
                 if number in WORKER_KILLS:
                     self.kills["worker"] += 1
                     worker.kill()
