@@ -16,6 +16,16 @@ DEFAULT_PORTS = {
     "sqs+http": 80,
     "sqs+https": 443,
 }
+#: For each scheme the broker, which is also the extra of the package scrapeq with its client.
+KINDS = {
+    "amqp": "rabbitmq",
+    "amqps": "rabbitmq",
+    "redis": "redis",
+    "rediss": "redis",
+    "sqs": "sqs",
+    "sqs+http": "sqs",
+    "sqs+https": "sqs",
+}
 MAX_URL_CHARACTERS = 2000  #: maximum length of a broker's URL
 
 
@@ -31,6 +41,11 @@ class BrokerAddress(NamedTuple):
     scheme: str
     host: str
     port: int
+
+    @property
+    def kind(self) -> str:
+        """The broker, a value of `KINDS`."""
+        return KINDS[self.scheme]
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host

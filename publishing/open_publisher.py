@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Protocol, Self
 
-from contract.broker_url import broker_address
+from contract.broker_url import BrokerAddress, broker_address
 from contract.faults import ConfidentialFault
 from publishing.publisher import Publisher
+from publishing.pubsub.publisher import PubSubPublisher
 
 
 class TopicPublisher(Publisher, Protocol):
@@ -55,8 +56,6 @@ def open_publisher(
         ImportError: if the package that the broker needs is not installed.
     """
     if not broker_url:
-        from publishing.pubsub.publisher import PubSubPublisher  # noqa: PLC0415 - not needed on another broker
-
         return PubSubPublisher(project, topic, timeout_seconds=timeout_seconds, batch_seconds=batch_seconds)
     return _import_publisher(broker_url)(broker_url, topic, timeout_seconds=timeout_seconds)
 
@@ -73,19 +72,23 @@ def check_broker(broker_url: str) -> str:
             _import_publisher(broker_url)
         except ImportError as error:
             raise ConfidentialFault(str(error)) from error
-        if check := _CHECKS.get(broker_address(broker_url).scheme):
+        if check := _CHECKS.get(broker_address(broker_url).kind):
             check(broker_url)
     return broker_url
 
 
 def _import_publisher(broker_url: str) -> Callable[..., TopicPublisher]:
-    scheme = broker_address(broker_url).scheme
-    import_publisher, extra = _PUBLISHERS[scheme]
+    address = broker_address(broker_url)
     try:
-        return import_publisher()
+        return _PUBLISHERS[address.kind]()
     except ModuleNotFoundError as error:
-        install = f"pip install 'scrapeq[{extra}]'"
-        raise ImportError(f"BROKER_URL={scheme}://… needs the package {error.name}: {install}") from error
+        raise ImportError(describe_missing_client(address, error)) from error
+
+
+def describe_missing_client(address: BrokerAddress, error: ModuleNotFoundError) -> str:
+    """Return a sentence that says which package a broker needs, and how to install it."""
+    install = f"pip install 'scrapeq[{address.kind}]'"
+    return f"BROKER_URL={address.scheme}://… needs the package {error.name}: {install}"
 
 
 def _rabbitmq() -> Callable[..., TopicPublisher]:
@@ -120,20 +123,7 @@ def _sqs() -> Callable[..., TopicPublisher]:
     return SqsPublisher
 
 
-#: For each scheme of BROKER_URL, what imports the publisher, and the extra of the package with its client.
-_PUBLISHERS = {
-    "amqp": (_rabbitmq, "rabbitmq"),
-    "amqps": (_rabbitmq, "rabbitmq"),
-    "redis": (_redis, "redis"),
-    "rediss": (_redis, "redis"),
-    "sqs": (_sqs, "sqs"),
-    "sqs+http": (_sqs, "sqs"),
-    "sqs+https": (_sqs, "sqs"),
-}
-#: For the schemes whose URLs may have parameters, what checks these.
-_CHECKS = {
-    "amqp": _check_rabbitmq,
-    "amqps": _check_rabbitmq,
-    "redis": _check_redis,
-    "rediss": _check_redis,
-}
+#: For each broker, what imports its publisher.
+_PUBLISHERS = {"rabbitmq": _rabbitmq, "redis": _redis, "sqs": _sqs}
+#: For the brokers whose URLs may name files, what checks these.
+_CHECKS = {"rabbitmq": _check_rabbitmq, "redis": _check_redis}

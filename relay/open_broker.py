@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from contract.broker_url import broker_address
+from publishing.open_publisher import describe_missing_client
 from relay.broker import Broker, CannotRelay
 from relay.subscriptions import Subscription
 
@@ -43,16 +44,8 @@ def _sqs() -> BrokerKind:
     return BrokerKind(Sqs, create)
 
 
-#: For each scheme of BROKER_URL, what imports the broker, and the extra of the package with its client.
-BROKERS = {
-    "amqp": (_rabbitmq, "rabbitmq"),
-    "amqps": (_rabbitmq, "rabbitmq"),
-    "redis": (_redis, "redis"),
-    "rediss": (_redis, "redis"),
-    "sqs": (_sqs, "sqs"),
-    "sqs+http": (_sqs, "sqs"),
-    "sqs+https": (_sqs, "sqs"),
-}
+#: For each broker, what imports it.
+_BROKERS = {"rabbitmq": _rabbitmq, "redis": _redis, "sqs": _sqs}
 
 
 def broker_kind(broker_url: str) -> BrokerKind:
@@ -62,10 +55,8 @@ def broker_kind(broker_url: str) -> BrokerKind:
         ConfidentialFault: if the URL is invalid.
         CannotRelay: if the broker's client is not installed.
     """
-    scheme = broker_address(broker_url).scheme
-    import_broker, extra = BROKERS[scheme]
+    address = broker_address(broker_url)
     try:
-        return import_broker()
+        return _BROKERS[address.kind]()
     except ModuleNotFoundError as error:
-        install = f"pip install 'scrapeq[{extra}]'"
-        raise CannotRelay(f"BROKER_URL={scheme}://… needs the package {error.name}: {install}") from None
+        raise CannotRelay(describe_missing_client(address, error)) from None

@@ -19,7 +19,7 @@ SETTINGS = ("--min-backoff", "1", "--max-backoff", "1", "--max-attempts", "100")
 SHARD_URLS = 2500
 URLS = 6000  #: three requests
 SENT_URLS = 2000  #: URLs of the second request that the dispatcher can read before it is killed
-#: A dispatcher publishes the jobs of so many URLs before it has read the others (`MAX_UNCONFIRMED`).
+#: A dispatcher publishes the jobs of so many URLs before it has read the others (`MAX_CHUNK_MESSAGES`).
 PUBLISHED_URLS = 1000
 ETAG = 'ETag: "1"'
 
