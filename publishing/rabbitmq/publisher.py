@@ -6,11 +6,12 @@ from concurrent.futures import Future
 
 from publishing.chunked_publisher import ChunkedPublisher
 from publishing.label_record import NoLabels, decode_labels, encode_labels
+from publishing.message_id import new_message_id
 from publishing.publisher import Message
 from publishing.rabbitmq.confirms import NotConfirmed
 from publishing.rabbitmq.labels import labels_queue
 from publishing.rabbitmq.sender import Outgoing, Sender
-from publishing.rabbitmq.wire import new_message_id, write_properties
+from publishing.rabbitmq.wire import write_properties
 
 LABELS_PAUSE_SECONDS = 0.02  #: pause before labels are read again that another process was reading
 

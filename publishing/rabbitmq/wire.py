@@ -8,7 +8,6 @@
 """
 
 import time
-import uuid
 from typing import NamedTuple
 
 import pika
@@ -46,11 +45,6 @@ class StoredMessage(NamedTuple):
     message_id: str
     published_at: float
     attempts: int
-
-
-def new_message_id() -> str:
-    """Return an id that no other message has."""
-    return uuid.uuid4().hex
 
 
 def write_properties(message: Message, message_id: str) -> pika.BasicProperties:

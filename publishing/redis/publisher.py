@@ -5,10 +5,11 @@ from collections.abc import Mapping
 
 from publishing.chunked_publisher import ChunkedPublisher
 from publishing.label_record import NoLabels, decode_labels, encode_labels
+from publishing.message_id import new_message_id
 from publishing.publisher import Message
 from publishing.redis.connection import NotConfirmed
 from publishing.redis.connections import Command, Connections
-from publishing.redis.wire import MAX_DATA_BYTES, fields, labels_key, new_message_id
+from publishing.redis.wire import MAX_DATA_BYTES, fields, labels_key
 
 
 class RedisPublisher(ChunkedPublisher[tuple[Message, str]]):

@@ -8,7 +8,6 @@
 
 import json
 import time
-import uuid
 from typing import Any, NamedTuple
 
 from publishing.publisher import Message
@@ -41,11 +40,6 @@ class StoredMessage(NamedTuple):
 def labels_key(topic: str) -> str:
     """Return the key with the labels of a topic."""
     return f"{topic}.labels"
-
-
-def new_message_id() -> str:
-    """Return an id that no other message has."""
-    return uuid.uuid4().hex
 
 
 def fields(message: Message, message_id: str, published_at: float | None = None) -> tuple[bytes, ...]:

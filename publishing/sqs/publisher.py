@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from contract.topology import DEAD_LETTER_TOPIC, PUSH_SUBSCRIPTION
 from publishing.chunked_publisher import ChunkedPublisher
+from publishing.message_id import new_message_id
 from publishing.publisher import Message
 from publishing.sqs import wire
 from publishing.sqs.batches import Entry
@@ -82,7 +83,7 @@ class SqsPublisher(ChunkedPublisher[_Outgoing | SqsError]):
         self._queues.close()
 
     def _outgoing(self, message: Message) -> _Outgoing | SqsError:
-        message_id = wire.new_message_id()
+        message_id = new_message_id()
         subscriptions = subscriptions_of(self._topic, message.attributes)
         if not subscriptions:
             return SqsError("no queue of SQS takes messages of this topic")

@@ -16,7 +16,6 @@ import hashlib
 import json
 import re
 import time
-import uuid
 import zlib
 from base64 import b64decode, b64encode
 from typing import NamedTuple, TypeGuard
@@ -57,11 +56,6 @@ class StoredMessage(NamedTuple):
     message_id: str
     published_at: float
     earlier_attempts: int
-
-
-def new_message_id() -> str:
-    """Return an id that no other message has."""
-    return uuid.uuid4().hex
 
 
 def write(message: Message, message_id: str) -> str:

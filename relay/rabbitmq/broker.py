@@ -20,6 +20,7 @@ import pika
 
 from contract.broker_url import broker_address
 from contract.topology import DEAD_LETTER_TOPIC
+from publishing.message_id import new_message_id
 from publishing.publisher import Message
 from publishing.rabbitmq import wire
 from publishing.rabbitmq.confirms import Confirms, NotConfirmed
@@ -265,7 +266,7 @@ class RabbitMq:
         detail = f"the message in queue {self._queue} is not one of Scrapeq's publishers: {why}"
         _log.error("foreign_message_dead_lettered queue=%s: %s", self._queue, why)
         attributes = {"reason": "bad_envelope", "detail": detail, "attempt": "1"}
-        copy = wire.write_properties(Message(b"", attributes), wire.new_message_id())
+        copy = wire.write_properties(Message(b"", attributes), new_message_id())
         copy.content_type = properties.content_type
         task = asyncio.get_running_loop().create_task(
             self._publish_and_acknowledge(receipt, DEAD_LETTER_TOPIC, "", body, copy)

@@ -22,10 +22,11 @@ from contract.broker_url import broker_address
 from contract.topology import DEAD_LETTER_TOPIC, DISPATCH_TOPIC, JOBS_TOPIC, LEDGER_SUBSCRIPTIONS
 from localpubsub.backlog.retry_policy import RetryPolicy
 from publishing.label_record import encode_labels
+from publishing.message_id import new_message_id
 from publishing.publisher import Message
 from publishing.rabbitmq.connection import connection_parameters, describe_failure
 from publishing.rabbitmq.labels import labels_queue
-from publishing.rabbitmq.wire import new_message_id, write_properties
+from publishing.rabbitmq.wire import write_properties
 from relay.broker import CannotRelay
 from relay.subscriptions import Subscription
 

@@ -18,6 +18,7 @@ from redis import exceptions
 
 from contract.broker_url import broker_address
 from contract.topology import DEAD_LETTER_TOPIC
+from publishing.message_id import new_message_id
 from publishing.publisher import Message
 from publishing.redis import wire
 from publishing.redis.connection import describe_failure
@@ -253,7 +254,7 @@ class RedisStreams:
         detail = f"entry {entry.id} of stream {self._stream} is not one of Scrapeq's publishers: {why}"
         attributes = {"reason": "bad_envelope", "detail": detail, "attempt": str(entry.attempt)}
         message = Message(wire.foreign_data(entry.fields), attributes)
-        received = Received(message, wire.new_message_id(), time.time(), entry.attempt, receipt)
+        received = Received(message, new_message_id(), time.time(), entry.attempt, receipt)
         task = asyncio.create_task(self.dead_letter(received, {}))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
