@@ -3,13 +3,14 @@
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future
+from functools import partial
 
 from publishing.chunked_publisher import ChunkedPublisher
-from publishing.label_record import NoLabels, decode_labels, encode_labels
+from publishing.label_record import NoLabels
 from publishing.message_id import new_message_id
 from publishing.publisher import Message
 from publishing.rabbitmq.confirms import NotConfirmed
-from publishing.rabbitmq.labels import labels_queue
+from publishing.rabbitmq.labels import Access, StoredLabels, labels_queue, read_labels, replace_labels
 from publishing.rabbitmq.sender import Outgoing, Sender
 from publishing.rabbitmq.wire import write_properties
 
@@ -34,7 +35,7 @@ class RabbitMqPublisher(ChunkedPublisher[tuple[Message, str]]):
         self._sender = Sender(url)
 
     def labels(self, timeout_seconds: float) -> dict[str, str]:
-        """Return the labels of the topic, which the only message of a queue has; see `labels.py`.
+        """Return the labels of the topic, which a message of a queue has; see `labels.py`.
 
         Args:
             timeout_seconds: time limit.
@@ -44,30 +45,35 @@ class RabbitMqPublisher(ChunkedPublisher[tuple[Message, str]]):
             NotConfirmed: if RabbitMQ refuses to read it, for example because the queue is missing.
             TimeoutError: if RabbitMQ does not answer in time.
         """
-        deadline = time.monotonic() + timeout_seconds
-        queue = labels_queue(self._topic)
-        while True:
-            body = Future[bytes | None]()
-            self._sender.read(queue, body)
-            try:
-                found = body.result(max(0.0, deadline - time.monotonic()))
-            except TimeoutError:
-                body.cancel()
-                raise TimeoutError(self._sender.trouble or "RabbitMQ did not answer in time") from None
-            if found is not None:
-                return decode_labels(found)
-            if time.monotonic() + LABELS_PAUSE_SECONDS > deadline:
-                raise NoLabels(f"the queue {queue} of RabbitMQ stays empty")
-            time.sleep(LABELS_PAUSE_SECONDS)  # another process reads them at this moment
+        return self._access_labels(read_labels, timeout_seconds).labels
 
     def set_labels(self, labels: Mapping[str, str], timeout_seconds: float) -> None:
         """Replace the labels of the topic; return once RabbitMQ has confirmed it.
 
         Raises:
-            PublishUnconfirmed: if RabbitMQ does not confirm it.
+            NoLabels: if there are no labels to replace.
+            NotConfirmed: if RabbitMQ refuses it.
+            TimeoutError: if RabbitMQ does not answer in time; the labels may be replaced nevertheless.
         """
-        message = Message(encode_labels(labels), {})
-        self.for_topic(labels_queue(self._topic)).publish(message, timeout_seconds)
+        self._access_labels(partial(replace_labels, labels), timeout_seconds)
+
+    def _access_labels(self, access: Access, timeout_seconds: float) -> StoredLabels:
+        """Read or replace the labels as soon as no other process has them; see `labels` for the errors."""
+        deadline = time.monotonic() + timeout_seconds
+        queue = labels_queue(self._topic)
+        while True:
+            result = Future[StoredLabels | None]()
+            self._sender.act(partial(access, queue=queue, result=result))
+            try:
+                found = result.result(max(0.0, deadline - time.monotonic()))
+            except TimeoutError:
+                result.cancel()
+                raise TimeoutError(self._sender.trouble or "RabbitMQ did not answer in time") from None
+            if found is not None:
+                return found
+            if time.monotonic() + LABELS_PAUSE_SECONDS > deadline:
+                raise NoLabels(f"the queue {queue} of RabbitMQ stays empty")
+            time.sleep(LABELS_PAUSE_SECONDS)  # another process has them at this moment
 
     def close(self) -> None:
         """Send the queued messages and accept no more; do not wait for confirmations."""

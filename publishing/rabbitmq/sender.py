@@ -14,13 +14,15 @@ from dataclasses import dataclass, field
 import pika
 from pika.adapters.select_connection import IOLoop
 
-from contract.broker_url import broker_address
+from contract.broker_url import BrokerAddress, broker_address
 from publishing.rabbitmq.confirms import Confirms
 from publishing.rabbitmq.connection import connection_parameters, describe_failure
-from publishing.rabbitmq.labels import read_labels
 
 MIN_PAUSE_SECONDS = 0.1  #: pause before the second attempt to connect; it doubles with each further one
 MAX_PAUSE_SECONDS = 5.0  #: longest pause between two attempts to connect
+
+#: Something to do over the open connection, whose address is for error messages; does not wait.
+Act = Callable[[pika.SelectConnection, BrokerAddress], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +58,7 @@ class Sender:
         self._parameters = connection_parameters(url, "scrapeq publisher")
         self._address = broker_address(url)
         self._outbox = deque[Outgoing]()
-        self._reads = deque[tuple[str, Future[bytes | None]]]()
+        self._acts = deque[Act]()
         self._confirms = Confirms()
         self._pause = MIN_PAUSE_SECONDS
         self._is_closed = False
@@ -72,11 +74,11 @@ class Sender:
         self._start()
         self._loop.add_callback_threadsafe(self._flush)
 
-    def read(self, queue: str, body: Future[bytes | None]) -> None:
-        """Read the message of a queue as soon as there is a connection; see `read_labels`; does not wait."""
-        self._reads.append((queue, body))
+    def act(self, act: Act) -> None:
+        """Call `act` in the thread of the connection as soon as there is one; does not wait."""
+        self._acts.append(act)
         self._start()
-        self._loop.add_callback_threadsafe(self._read)
+        self._loop.add_callback_threadsafe(self._perform)
 
     def close(self) -> None:
         """Send what is queued if there is a connection, and end it; does not wait for confirmations."""
@@ -114,11 +116,11 @@ class Sender:
             connection.close()
         else:
             connection.channel(on_open_callback=self._on_channel)
-            self._read()
+            self._perform()
 
-    def _read(self) -> None:
-        while self._reads and self._connection is not None and self._connection.is_open:
-            read_labels(self._connection, self._address, *self._reads.popleft())
+    def _perform(self) -> None:
+        while self._acts and self._connection is not None and self._connection.is_open:
+            self._acts.popleft()(self._connection, self._address)
 
     def _on_channel(self, channel: pika.channel.Channel) -> None:
         self._confirms = Confirms()

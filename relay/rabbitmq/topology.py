@@ -4,7 +4,7 @@
   only messages with the header `shard`; all others are of the type `fanout`.
 - A subscription is a quorum queue. It moves a message to the dead-letter exchange after its deliveries, at
   least once: https://www.rabbitmq.com/docs/quorum-queues#dead-lettering
-- The labels of the jobs topic are in a queue with one message (publishing/rabbitmq/labels.py).
+- The labels of the jobs topic are a message of a queue (publishing/rabbitmq/labels.py).
 - For each delay of the retry policy there is a queue without consumers, whose messages return to the
   subscription's queue at the end of their time. All messages of such a queue have the same time, so the first
   one is always the next to return (https://www.rabbitmq.com/docs/ttl#per-message-ttl-caveats).
@@ -21,11 +21,9 @@ from pika.adapters.blocking_connection import BlockingChannel
 from contract.broker_url import broker_address
 from contract.topology import DEAD_LETTER_TOPIC, DISPATCH_TOPIC, JOBS_TOPIC, LEDGER_SUBSCRIPTIONS
 from localpubsub.backlog.retry_policy import RetryPolicy
-from publishing.label_record import encode_labels
 from publishing.message_id import new_message_id
-from publishing.publisher import Message
 from publishing.rabbitmq.connection import connection_parameters, describe_failure
-from publishing.rabbitmq.labels import labels_queue
+from publishing.rabbitmq.labels import labels_queue, new_labels
 from publishing.rabbitmq.wire import write_properties
 from relay.broker import CannotRelay
 from relay.subscriptions import Subscription
@@ -139,11 +137,12 @@ def _create_labels(connection: pika.BlockingConnection) -> None:
             raise
         channel.confirm_delivery()
         channel.exchange_declare(name, "fanout", durable=True)
-        kept = {**QUORUM, "x-delivery-limit": UNLIMITED, "x-max-length": 1, "x-overflow": "drop-head"}
+        kept = {**QUORUM, "x-delivery-limit": UNLIMITED}
         channel.queue_declare(name, durable=True, arguments=kept)
         channel.queue_bind(name, name)
-        empty = write_properties(Message(b"", {}), new_message_id())
-        channel.basic_publish(name, "", encode_labels({}), empty, mandatory=True)
+        empty = new_labels({})
+        properties = write_properties(empty, new_message_id())
+        channel.basic_publish(name, "", empty.data, properties, mandatory=True)
 
 
 def check(url: str, queues: list[Queue]) -> None:

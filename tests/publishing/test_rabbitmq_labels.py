@@ -1,4 +1,4 @@
-"""A queue with one message carries the labels of a topic of RabbitMQ, which many processes read."""
+"""A message of a queue carries the labels of a topic of RabbitMQ, which many processes read."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,10 +8,12 @@ import pytest
 
 from publishing.label_record import NoLabels
 from publishing.rabbitmq.confirms import NotConfirmed
+from publishing.rabbitmq.labels import StoredLabels, new_labels
 from publishing.rabbitmq.publisher import RabbitMqPublisher
+from publishing.rabbitmq.wire import write_properties
 from relay.rabbitmq.topology import create
 from tests.servers.rabbitmq import RabbitMqServer
-from tests.servers.waiting import MAX_WAIT_SECONDS, wait_until
+from tests.servers.waiting import MAX_WAIT_SECONDS, wait_for, wait_until
 
 LABELS = {"cancel-0123": "1796107994", "pause-all": "none"}
 QUEUE = "scrape-jobs.labels"
@@ -67,25 +69,38 @@ def test_many_processes_read_labels_while_they_change(
             publisher.set_labels({"number": str(number)}, MAX_WAIT_SECONDS)
         found = [labels for each in reading for labels in each.result()]
         assert {frozenset(labels) for labels in found} == {frozenset({"number"})}
-        # RabbitMQ drops old labels when the reader that has them returns them.
+        # Old labels end when a reader has them and newer ones.
         wait_until(
             lambda: all(each.labels(MAX_WAIT_SECONDS) == {"number": "19"} for each in readers),
             "all processes read the last labels",
         )
 
 
+@pytest.mark.parametrize("returned_first", ["old", "new"])
 def test_a_held_message_does_not_come_back_after_newer_labels(
-    rabbitmq_server: RabbitMqServer, publisher: RabbitMqPublisher
+    rabbitmq_server: RabbitMqServer, publisher: RabbitMqPublisher, returned_first: str
 ) -> None:
-    """If labels are set while a reader has the old ones, RabbitMQ drops the old ones on their return."""
+    """If two readers have old and new labels at the same time, the new ones stay and the old ones end."""
     publisher.set_labels({"number": "old"}, MAX_WAIT_SECONDS)
+    assert publisher.labels(MAX_WAIT_SECONDS) == {"number": "old"}  # the labels before are removed
     with rabbitmq_server.channel() as channel:
-        method, _, _ = channel.basic_get(QUEUE)
-        publisher.set_labels({"number": "new"}, MAX_WAIT_SECONDS)
-        channel.basic_nack(method.delivery_tag, requeue=True)
+        old, properties, _ = channel.basic_get(QUEUE)
+        message = new_labels({"number": "new"}, StoredLabels.read(b"", properties))
+        channel.basic_publish(QUEUE, "", message.data, write_properties(message, "new"))
+        new = wait_for(lambda: channel.basic_get(QUEUE)[0], bool, "the new labels are in the queue")
+        tags = {"old": old.delivery_tag, "new": new.delivery_tag}
+        for name in sorted(tags, key=lambda each: each != returned_first):
+            channel.basic_nack(tags[name], requeue=True)
     assert [publisher.labels(MAX_WAIT_SECONDS) for _ in range(20)] == [{"number": "new"}] * 20
     with rabbitmq_server.channel() as channel:
-        assert channel.queue_declare(QUEUE, passive=True).method.message_count == 1
+        wait_until(lambda: channel.queue_purge(QUEUE).method.message_count == 1, "only the new labels exist")
+
+
+def test_new_labels_are_newer_than_those_of_a_faster_clock() -> None:
+    """Labels from a computer whose clock is slow replace those from one whose clock is fast."""
+    ahead = StoredLabels(2**45, "id", b"{}")
+    message = new_labels({}, replaced=ahead)
+    assert StoredLabels.read(message.data, write_properties(message, "id")) > ahead
 
 
 def test_labels_that_cannot_be_read_are_no_empty_labels(
@@ -93,6 +108,10 @@ def test_labels_that_cannot_be_read_are_no_empty_labels(
 ) -> None:
     """A missing or empty queue and a message of another program are errors, and the connection stays."""
     with rabbitmq_server.channel() as channel:
+        channel.confirm_delivery()
+        channel.basic_publish(QUEUE, "", b"\x00")
+        assert publisher.labels(MAX_WAIT_SECONDS) == {}  # beside labels, the other message is removed
+        wait_until(lambda: channel.queue_purge(QUEUE).method.message_count == 1, "the labels are back")
         channel.basic_publish(QUEUE, "", b"\x00")
         with pytest.raises(NoLabels, match="not one of Scrapeq's"):
             publisher.labels(MAX_WAIT_SECONDS)
