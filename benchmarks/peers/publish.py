@@ -20,6 +20,7 @@ def sections(results: Results) -> dict[tuple[str, str], str]:
         ("benchmarks/README.md", "peers-conditions"): report.conditions(results),
         ("benchmarks/README.md", "peers-rates"): picture.format("../") + report.rate_table(results),
         ("benchmarks/README.md", "peers-costs"): report.cost_table(results),
+        ("benchmarks/README.md", "peers-pushes"): report.push_table(results) or report.NOT_MEASURED,
         ("docs/scale.md", "peers-scale"): report.scale_table(results),
     }
 

@@ -1,5 +1,6 @@
 """Writes tables of results in Markdown. Pure."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 from benchmarks.peers.results import Results, Spread, of, ratios
@@ -131,12 +132,18 @@ def conditions(results: Results) -> str:
     """Return a paragraph about date, machine, versions and number of rounds."""
     if not results.measurements:
         return NOT_MEASURED
-    rounds = len({(each.sweep, each.round) for each in results.measurements})
+    of_systems = Counter(
+        system for system, _, _ in {(each.system, each.sweep, each.round) for each in results.measurements}
+    )
+    fewest, most = min(of_systems.values()), max(of_systems.values())
+    rounds = (
+        f"{most} rounds" if fewest == most else f"{fewest} to {most} rounds (each system has its own number)"
+    )
     loads = Spread.of(each.load for each in results.measurements)
     versions = ", ".join(f"{name} {version}" for name, version in results.versions.items())
     machine = results.machine
     return (
-        f"Measured from {results.began} on, in {rounds} rounds of {results.pages:,} pages, on"
+        f"Measured from {results.began} on, in {rounds} of {results.pages:,} pages, on"
         f" {machine['cores']} cores ({machine['processor']}, {machine['memory']}), with Python"
         f" {machine['python']}. Load average before a measurement: {loads.median:.1f}"
         f" ({loads.low:.1f}–{loads.high:.1f}). Versions: {versions}."

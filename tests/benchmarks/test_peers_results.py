@@ -16,7 +16,7 @@ from benchmarks.peers.faults import FAULTS, SECTION, FaultPlan, FaultResult, rea
 from benchmarks.peers.faults import RESULTS as FAULT_RESULTS
 from benchmarks.peers.measure import Measurement
 from benchmarks.peers.publish import CHART, RESULTS, replace_section, section, sections
-from benchmarks.peers.report import cost_table, push_table, rate_table, short_table
+from benchmarks.peers.report import conditions, cost_table, push_table, rate_table, short_table
 from benchmarks.peers.results import Results, ratios
 from benchmarks.peers.running import Running, Stored
 from benchmarks.peers.systems import BARE, SCRAPEQ, SYSTEMS
@@ -59,6 +59,14 @@ def test_tables_have_medians_ratios_and_spread() -> None:
         "| pages of 0 ms | 400/s, 1.00 × | 200/s, 0.50 × |",
         "| pages of 200 ms |  |  |",
     ]
+
+
+def test_conditions_say_that_systems_have_different_numbers_of_rounds() -> None:
+    """A reader sees how often each system was measured."""
+    results = example()
+    assert "in 3 rounds of 100 pages" in conditions(results)
+    results.add(measurement("celery-redis", 1, 0.5))
+    assert "in 1 to 3 rounds (each system has its own number) of 100 pages" in conditions(results)
 
 
 def test_table_of_pushing_has_its_time_per_job() -> None:
