@@ -15,7 +15,7 @@ from console.stack.process import ProcessWatcher
 
 TICKS = os.sysconf("SC_CLK_TCK")
 GRACE_SECONDS = 10
-MEMORY_SECONDS = 0.5  #: seconds between two measurements of the memory
+MEMORY_SECONDS = 1.0  #: seconds between two measurements of the memory
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 
 

@@ -28,6 +28,12 @@ class Scrapeq(Running):
         self._stack = stack
         self._batches, self._run_id = 0, ""
         self._row, self._done = 0, set[str]()
+        # Opened once, since each opening would take processor time from the system that is measured.
+        self._ledger = sqlite3.connect(f"file:{stack.ledger.path}?mode=ro", uri=True, check_same_thread=False)
+
+    def close(self) -> None:
+        """Close the ledger."""
+        self._ledger.close()
 
     def enqueue(self, urls: Sequence[str]) -> None:
         """Post a crawl; the dispatcher answers once all jobs are published."""
@@ -50,12 +56,10 @@ class Scrapeq(Running):
 
         `Ledger.accounting` has the same number, but its views would take processor time from the system.
         """
-        address = f"file:{self._stack.ledger.path}?mode=ro"
-        with closing(sqlite3.connect(address, uri=True)) as connection:
-            for row, run_id, job_id, outcome in connection.execute(NEW_OUTCOMES, (self._row,)):
-                self._row = row
-                if run_id == self._run_id and outcome == "succeeded":
-                    self._done.add(job_id)
+        for row, run_id, job_id, outcome in self._ledger.execute(NEW_OUTCOMES, (self._row,)):
+            self._row = row
+            if run_id == self._run_id and outcome == "succeeded":
+                self._done.add(job_id)
         return len(self._done)
 
     def results(self) -> Iterator[Stored]:
@@ -120,5 +124,5 @@ def running_scrapeq(launcher: Launcher, pages_in_flight: int, broker: str = "") 
     options = StackOptions(
         data=launcher.data / "scrapeq", worker_processes=2, environment=environment, broker=broker
     )
-    with Stack(options) as stack:
-        yield Scrapeq(stack)
+    with Stack(options) as stack, closing(Scrapeq(stack)) as running:
+        yield running
