@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from copy import copy
 from typing import Generic, Self, TypeVar
 
+from publishing.message_groups import MessageGroups, SenderStopped
 from publishing.publisher import Message, PublishUnconfirmed
 from publishing.retries import send_with_retries
 
@@ -24,12 +25,16 @@ class ChunkedPublisher(ABC, Generic[OutgoingT]):
     Args:
         topic: the topic's name.
         timeout_seconds: how long a call may wait for its confirmations, in all.
+        batch_seconds: pause between two times that single messages are sent. A message that is published in
+            it waits for its end, and is sent together with the others.
     """
 
-    def __init__(self, topic: str, timeout_seconds: float) -> None:
+    def __init__(self, topic: str, timeout_seconds: float, batch_seconds: float) -> None:
         self._topic = topic
         self._timeout_seconds = timeout_seconds
+        self._batch_seconds = batch_seconds
         self._retries = True
+        self._groups = MessageGroups(self._send_group, batch_seconds)
 
     def for_topic(self, topic: str, *, retries: bool = True) -> Self:
         """Return a publisher for another topic, over the same connections.
@@ -41,6 +46,7 @@ class ChunkedPublisher(ABC, Generic[OutgoingT]):
         other = copy(self)
         other._topic = topic  # noqa: SLF001 - an instance of the same class
         other._retries = retries  # noqa: SLF001 - an instance of the same class
+        other._groups = MessageGroups(other._send_group, self._batch_seconds)  # noqa: SLF001 - as above
         return other
 
     def publish(self, message: Message, timeout_seconds: float | None = None) -> str:
@@ -66,12 +72,16 @@ class ChunkedPublisher(ABC, Generic[OutgoingT]):
 
     def _publish(self, chunk: list[Message], deadline: float) -> list[PublishUnconfirmed | str]:
         """Send the messages; until `deadline`, send those again that failed with a transient error."""
-        results = send_with_retries(
-            lambda outgoing: self._send(outgoing, deadline),
-            [self._outgoing(message) for message in chunk],
-            deadline,
-            self._is_transient,
-        )
+
+        def send(outgoing: list[OutgoingT]) -> list[Exception | str]:
+            if len(chunk) == 1:
+                return [self._groups.publish(outgoing[0], len(chunk[0].data), deadline)]
+            return self._send(outgoing, deadline)
+
+        def is_transient(error: Exception) -> bool:
+            return self._is_transient(error) or (self._retries and isinstance(error, SenderStopped))
+
+        results = send_with_retries(send, list(map(self._outgoing, chunk)), deadline, is_transient)
         return [each if isinstance(each, str) else self._unconfirmed(each) for each in results]
 
     def _unconfirmed(self, error: Exception) -> PublishUnconfirmed:
@@ -99,6 +109,10 @@ class ChunkedPublisher(ABC, Generic[OutgoingT]):
             messages: the messages.
             deadline: until when to wait for the confirmations, monotonic seconds.
         """
+
+    def _send_group(self, messages: list[OutgoingT], deadline: float) -> list[Exception | str]:
+        """Send single messages of several threads once; see `_send`."""
+        return self._send(messages, deadline)
 
     @abstractmethod
     def _is_transient(self, error: Exception) -> bool:

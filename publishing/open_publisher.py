@@ -48,8 +48,7 @@ def open_publisher(
         project: the project of the topic, on Pub/Sub.
         topic: the topic's name.
         timeout_seconds: how long a call may wait for its confirmations, in all.
-        batch_seconds: how long a message waits for further messages that are sent in the same request, on
-            Pub/Sub.
+        batch_seconds: how long a message waits for further messages that are sent together with it.
 
     Raises:
         ConfidentialFault: if the URL is invalid.
@@ -57,7 +56,9 @@ def open_publisher(
     """
     if not broker_url:
         return PubSubPublisher(project, topic, timeout_seconds=timeout_seconds, batch_seconds=batch_seconds)
-    return _import_publisher(broker_url)(broker_url, topic, timeout_seconds=timeout_seconds)
+    return _import_publisher(broker_url)(
+        broker_url, topic, timeout_seconds=timeout_seconds, batch_seconds=batch_seconds
+    )
 
 
 def check_broker(broker_url: str) -> str:

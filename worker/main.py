@@ -39,8 +39,8 @@ from worker.shutdown import Shutdown
 #: Seconds for which a job waits for its host when more than half of the slots are taken, and for which a
 #: paused job waits, if it is published again afterwards (ACK_POLICY=settled).
 SHORT_HOLD_SECONDS = 30.0
-#: Pause between two requests with outcomes. An outcome waits for its end, so its push is answered later, but
-#: the processor time of a request, in the worker and in Pub/Sub, is shared by several outcomes.
+#: Pause between two groups of outcomes. An outcome waits for its end, so its push is answered later, but the
+#: processor time of sending, in the worker and in the broker, is shared by several outcomes.
 OUTCOME_BATCH_SECONDS = 0.05
 
 

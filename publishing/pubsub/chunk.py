@@ -51,9 +51,12 @@ def send_chunk(
 
     unordered = [[request] for request in _requests(by_key.pop("", []))]
     sequences = unordered + [list(_requests(of_key)) for of_key in by_key.values()]
-    with ThreadPoolExecutor(MAX_CHUNK_REQUESTS) as pool:
-        for _ in pool.map(send_in_order, sequences):
-            pass
+    if len(sequences) == 1:
+        send_in_order(sequences[0])
+    else:
+        with ThreadPoolExecutor(MAX_CHUNK_REQUESTS) as pool:
+            for _ in pool.map(send_in_order, sequences):
+                pass
     return results
 
 

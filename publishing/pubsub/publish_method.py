@@ -16,10 +16,6 @@ class NotSent(Exception):
     """A message was not sent, because something else took too long or failed."""
 
 
-class SenderStopped(Exception):
-    """The thread that was sending a message for another thread was stopped; Pub/Sub may have the message."""
-
-
 class EncodedMessage(NamedTuple):
     """A message as part of a request.
 

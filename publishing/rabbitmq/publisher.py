@@ -24,14 +24,15 @@ class RabbitMqPublisher(ChunkedPublisher[tuple[Message, str]]):
         url: BROKER_URL.
         topic: the topic's name.
         timeout_seconds: how long a call may wait for its confirmations, in all.
+        batch_seconds: see `ChunkedPublisher`.
 
     A message that was not confirmed because of a transient error is sent again, within the time of the call.
     The topic may then contain it twice, with the same id. `for_topic` makes a publisher that sends each
     message once. A message for which there is no connection yet is sent when there is one, in both cases.
     """
 
-    def __init__(self, url: str, topic: str, *, timeout_seconds: float) -> None:
-        super().__init__(topic, timeout_seconds)
+    def __init__(self, url: str, topic: str, *, timeout_seconds: float, batch_seconds: float = 0) -> None:
+        super().__init__(topic, timeout_seconds, batch_seconds)
         self._sender = Sender(url)
 
     def labels(self, timeout_seconds: float) -> dict[str, str]:

@@ -39,14 +39,15 @@ class SqsPublisher(ChunkedPublisher[_Outgoing | SqsError]):
         url: BROKER_URL.
         topic: the topic's name.
         timeout_seconds: how long a call may wait for its confirmations, in all.
+        batch_seconds: see `ChunkedPublisher`.
 
     A message that was not confirmed because of a transient error is sent again, within the time of the call,
     to the queues that have not confirmed it. A queue may then contain it twice, with the same id.
     `for_topic` makes a publisher that sends each message once.
     """
 
-    def __init__(self, url: str, topic: str, *, timeout_seconds: float) -> None:
-        super().__init__(topic, timeout_seconds)
+    def __init__(self, url: str, topic: str, *, timeout_seconds: float, batch_seconds: float = 0) -> None:
+        super().__init__(topic, timeout_seconds, batch_seconds)
         self._queues = Queues(url)
         self._sender = Sender(self._queues)
         with suppress(SqsError):  # each publish has the same error

@@ -227,7 +227,7 @@ def test_messages_are_sent_again_if_the_thread_that_sends_them_is_stopped(
             monkeypatch.undo()
             group = groups._collecting  # noqa: SLF001 - as above
             assert group is not None
-            groups._last_request_at = -HOUR  # noqa: SLF001 - the next sender need not wait, also after a boot
+            groups._last_group_at = -HOUR  # noqa: SLF001 - the next sender need not wait, also after a boot
             others.append(pool.submit(publisher.publish, Message(b"2", {})))
             wait_until(lambda: len(group.messages) == 2)
             raise SystemExit
