@@ -15,6 +15,7 @@ from tests.servers.pubsub import PubsubServer
 from tests.servers.rabbitmq import RabbitMqServer, running_rabbitmq
 from tests.servers.recording_publisher import RecordingPublisher
 from tests.servers.redis import RedisServer, running_redis
+from tests.servers.restartable_localpubsub import RestartableLocalpubsub, running_restartable_localpubsub
 from tests.servers.site import Site, running_site
 
 # Hypothesis draws only 50 examples per test, so that the tests are fast, and has no time limit per example.
@@ -64,6 +65,13 @@ def publisher() -> RecordingPublisher:
 def localpubsub_server() -> Iterator[PubsubServer]:
     """A localpubsub server, started once for all tests of this process."""
     with pubsub.localpubsub_server() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def restartable_localpubsub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RestartableLocalpubsub]:
+    """A localpubsub that tests can kill, started once for all tests of this process."""
+    with running_restartable_localpubsub(tmp_path_factory.mktemp("localpubsub")) as started:
         yield started
 
 

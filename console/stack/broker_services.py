@@ -13,7 +13,7 @@ from console.stack.addresses import Addresses, port_of
 from console.stack.brokers.server import BrokerServer
 from console.stack.ports import LOOPBACK
 from console.stack.process import Launch
-from console.stack.services import PUBSUB, PUSH_AUDIENCE, PUSH_SERVICE_ACCOUNT, StackOptions
+from console.stack.services import PUBSUB, PUSH_AUDIENCE, PUSH_SERVICE_ACCOUNT, DeliveryPolicy, StackOptions
 from contract.topology import DISPATCH_SUBSCRIPTION, PUSH_SUBSCRIPTION
 
 RELAY, SHARDS_RELAY, LEDGER_WRITER = "relay", "relay-shards", "ledger"
@@ -83,7 +83,7 @@ def create_queues(options: StackOptions, environment: Mapping[str, str]) -> None
     Raises:
         StackError: the broker refuses, for example because a queue exists with other settings.
     """
-    command = [sys.executable, "-m", "relay", "--create", *_redelivery(options)]
+    command = [sys.executable, "-m", "relay", "--create", *redelivery_arguments(options.subscription_policy)]
     try:
         done = subprocess.run(  # noqa: S603 - runs a program of this project
             command,
@@ -113,24 +113,24 @@ def log_path(options: StackOptions, name: str) -> Path:
     return options.data.absolute() / "logs" / f"{name}.log"
 
 
+def redelivery_arguments(policy: DeliveryPolicy) -> tuple[str, ...]:
+    """Return the arguments of a relay for the attempts, and for the delays between them."""
+    return (
+        *("--max-attempts", str(policy.max_delivery_attempts)),
+        *("--min-backoff", str(policy.minimum_backoff_seconds)),
+        *("--max-backoff", str(policy.maximum_backoff_seconds)),
+    )
+
+
 def _relay(options: StackOptions, subscription: str, url: str, endpoint: str) -> tuple[str, ...]:
     return (
         "relay",
         *("--endpoint", endpoint, "--subscription", subscription),
         *("--window", str(options.concurrency)),
-        *_redelivery(options),
+        *redelivery_arguments(options.subscription_policy),
         *("--ack-deadline", str(options.delivery.ack_deadline_seconds)),
         *("--grace", str(RELAY_GRACE_SECONDS)),
         *("--service-account", PUSH_SERVICE_ACCOUNT, "--audience", PUSH_AUDIENCE),
         *("--key-directory", str(options.data.absolute() / "relay-keys")),
         *("--host", LOOPBACK, "--port", port_of(url)),
-    )
-
-
-def _redelivery(options: StackOptions) -> tuple[str, ...]:
-    policy = options.subscription_policy
-    return (
-        *("--max-attempts", str(policy.max_delivery_attempts)),
-        *("--min-backoff", str(policy.minimum_backoff_seconds)),
-        *("--max-backoff", str(policy.maximum_backoff_seconds)),
     )

@@ -1,7 +1,7 @@
-"""What the conformance tests need of a broker, and the brokers that they run against."""
+"""Drives the brokers that the tests run against."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import pika
 
@@ -12,55 +12,17 @@ from publishing.rabbitmq.labels import labels_queue
 from publishing.rabbitmq.publisher import RabbitMqPublisher
 from publishing.redis import wire as redis_wire
 from publishing.redis.publisher import RedisPublisher
+from tests.relay.broker_under_test import BrokerUnderTest
+from tests.relay.pubsub import PubsubUnderTest
 from tests.relay.relay_process import run
+from tests.relay.relayed_broker import RelayedBroker
 from tests.relay.sqs import SqsFifoUnderTest, SqsUnderTest
 from tests.servers.rabbitmq import RabbitMqServer
 from tests.servers.redis import RedisServer, named
 from tests.servers.waiting import MAX_WAIT_SECONDS
 
 
-class BrokerUnderTest(Protocol):
-    """A running broker.
-
-    Attributes:
-        name: its name in the table.
-        url: BROKER_URL.
-        cannot: for each promise that the broker cannot keep, the reason, with its documentation as source.
-    """
-
-    name: str
-    url: str
-    cannot: Mapping[str, str]
-
-    def create(self, *arguments: str) -> None:
-        """Create empty queues with these arguments of the relay."""
-
-    def publisher(self, topic: str) -> TopicPublisher:
-        """Return a publisher."""
-
-    def publish_foreign(self, data: bytes) -> None:
-        """Put a message of another program into the queue of the jobs."""
-
-    def dead_letters(self) -> list[Message]:
-        """Return the dead letters, and remove them."""
-
-    def is_empty(self) -> bool:
-        """Return whether no job waits in a queue; jobs that a relay has received need not count."""
-
-    def kill(self) -> None:
-        """Kill it with SIGKILL."""
-
-    def start(self) -> None:
-        """Start it again with the same data."""
-
-    def interrupt(self) -> None:
-        """End all connections to it, and refuse others; it may be killed for this."""
-
-    def resume(self) -> None:
-        """Accept connections again."""
-
-
-class RabbitMqUnderTest:
+class RabbitMqUnderTest(RelayedBroker):
     """RabbitMQ."""
 
     name = "RabbitMQ"
@@ -71,7 +33,7 @@ class RabbitMqUnderTest:
         self._server = server
 
     def create(self, *arguments: str) -> None:
-        """See `BrokerUnderTest.create`."""
+        """See `RelayedBroker.create`."""
         with self._server.channel() as channel:
             for queue in (*self._server.queues, labels_queue("scrape-jobs")):
                 channel.queue_delete(queue)
@@ -116,7 +78,7 @@ class RabbitMqUnderTest:
     interrupt, resume = kill, start
 
 
-class RedisUnderTest:
+class RedisUnderTest(RelayedBroker):
     """Redis."""
 
     name = "Redis"
@@ -127,7 +89,7 @@ class RedisUnderTest:
         self._server = server
 
     def create(self, *arguments: str) -> None:
-        """See `BrokerUnderTest.create`."""
+        """See `RelayedBroker.create`."""
         self._server.run("FLUSHALL")
         done = run(self.url, "--create", *arguments)
         assert done.returncode == 0, done.stderr
@@ -171,10 +133,15 @@ class RedisUnderTest:
     interrupt, resume = kill, start
 
 
-#: For each broker, the fixture of its server and the class that drives it.
-BROKERS: dict[str, tuple[str, Callable[[Any], BrokerUnderTest]]] = {
+#: For each broker whose messages a relay delivers, the fixture of its server and the class that drives it.
+BROKERS: dict[str, tuple[str, Callable[[Any], RelayedBroker]]] = {
     "RabbitMQ": ("rabbitmq_server", RabbitMqUnderTest),
     "Redis": ("redis_server", RedisUnderTest),
     "SQS": ("moto_sqs_server", SqsUnderTest),
     "SQS FIFO": ("moto_sqs_server", SqsFifoUnderTest),
+}
+#: The same for the columns of the table of promises: Pub/Sub, which pushes by itself, and these brokers.
+COLUMNS: dict[str, tuple[str, Callable[[Any], BrokerUnderTest]]] = {
+    "Pub/Sub": ("restartable_localpubsub", PubsubUnderTest),
+    **BROKERS,
 }

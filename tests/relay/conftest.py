@@ -4,14 +4,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.relay.brokers import BROKERS, BrokerUnderTest
+from tests.relay.broker_under_test import BrokerUnderTest
+from tests.relay.brokers import BROKERS, COLUMNS
+from tests.relay.promises import CELL
 from tests.relay.worker_endpoint import WorkerEndpoint, running_endpoint
 
 
 @pytest.fixture(scope="module", params=BROKERS)
 def broker(request: pytest.FixtureRequest) -> BrokerUnderTest:
-    """Each broker in turn; its server is started once."""
-    server, driver = BROKERS[request.param]
+    """Each broker that has a relay, in turn, unless a test names others; its server is started once."""
+    server, driver = COLUMNS[request.param]
     return driver(request.getfixturevalue(server))
 
 
@@ -23,10 +25,12 @@ def endpoint() -> Iterator[WorkerEndpoint]:
 
 
 @pytest.fixture(autouse=True)
-def _skip_what_the_broker_cannot_do(request: pytest.FixtureRequest) -> None:
-    """Skip the test of a promise that a broker cannot keep, with the broker's reason."""
+def _respect_what_the_broker_documents(request: pytest.FixtureRequest) -> None:
+    """Skip the test of a promise that the broker cannot keep; note which one it keeps as a best effort."""
     marker = request.node.get_closest_marker("promise")
     if marker is not None:
         under_test: BrokerUnderTest = request.getfixturevalue("broker")
         if why := under_test.cannot.get(marker.args[0]):
             pytest.skip(f"cannot, because {why}")
+        if why := under_test.best_effort.get(marker.args[0]):
+            request.node.user_properties.append((CELL, f"best effort, because {why}"))

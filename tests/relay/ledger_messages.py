@@ -5,7 +5,7 @@ import json
 from contract.topology import OUTCOMES_TOPIC
 from publishing.publisher import Message
 from tests.contract.documents import OUTCOME
-from tests.relay.brokers import BrokerUnderTest
+from tests.relay.relayed_broker import RelayedBroker
 
 JOB = {"version": 2, "url": "https://shop.example/"}
 
@@ -17,7 +17,7 @@ def message(topic: str, job: str) -> Message:
     return Message(json.dumps(document).encode(), attributes)
 
 
-def publish(broker: BrokerUnderTest, topic: str, count: int, first: int = 0) -> None:
+def publish(broker: RelayedBroker, topic: str, count: int, first: int = 0) -> None:
     """Publish messages of the jobs `first`, `first + 1` and so on."""
     messages = (message(topic, str(number)) for number in range(first, first + count))
     assert all(isinstance(each, str) for each in broker.publisher(topic).publish_all(messages))

@@ -1,5 +1,8 @@
 """Lists the promises that hold with every broker."""
 
+#: Name of the property of a test that has what the table shows instead of ✓ if the test passes.
+CELL = "cell"
+
 #: The promises, in the order of the table.
 PROMISES = (
     "publish confirmed",

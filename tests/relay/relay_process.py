@@ -43,6 +43,15 @@ class RelayProcess:
         self.process.kill()
         self.process.wait()
 
+    def pause(self) -> None:
+        """Let it begin no further push, by SIGTERM; those that are open go on."""
+        self.process.terminate()
+        wait_until(lambda: "relay_stops" in self.output(), "the relay stops")
+
+    def finish(self) -> None:
+        """Wait until it has ended after `pause`."""
+        assert self.process.wait(MAX_WAIT_SECONDS) == 0
+
     def terminate(self) -> int:
         """End it with SIGTERM; return its exit status."""
         self.process.terminate()

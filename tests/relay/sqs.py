@@ -8,6 +8,7 @@ from publishing.sqs import wire
 from publishing.sqs.publisher import SqsPublisher
 from publishing.sqs.queues import Queues
 from tests.relay.relay_process import run
+from tests.relay.relayed_broker import RelayedBroker
 from tests.servers.moto_sqs import MotoSqs
 from tests.servers.waiting import MAX_WAIT_SECONDS
 
@@ -19,7 +20,7 @@ NO_KILL = (
 )
 
 
-class SqsUnderTest:
+class SqsUnderTest(RelayedBroker):
     """Standard queues of SQS."""
 
     name = "SQS"
@@ -35,7 +36,7 @@ class SqsUnderTest:
         self._direct = Queues(server.url)
 
     def create(self, *arguments: str) -> None:
-        """See `BrokerUnderTest.create`."""
+        """See `RelayedBroker.create`."""
         self._server.reset()
         done = run(self.url, "--create", *arguments)
         assert done.returncode == 0, done.stderr
@@ -68,11 +69,11 @@ class SqsUnderTest:
         return all(found["Attributes"][count] == "0" for count in counts)
 
     def interrupt(self) -> None:
-        """See `BrokerUnderTest.interrupt`."""
+        """See `RelayedBroker.interrupt`."""
         self._server.gate.close()
 
     def resume(self) -> None:
-        """See `BrokerUnderTest.resume`."""
+        """See `RelayedBroker.resume`."""
         self._server.gate.open()
 
     def kill(self) -> None:

@@ -13,9 +13,9 @@ from werkzeug import Request, Response
 
 from console.ledger.ledger import Ledger
 from console.stack.ports import free_port
-from tests.relay.brokers import BrokerUnderTest
 from tests.relay.ledger_process import running_ledger
 from tests.relay.relay_process import running_relay
+from tests.relay.relayed_broker import RelayedBroker
 from tests.relay.worker_process import WorkerProcess, running_worker
 from tests.servers.controlled_site import html_page
 from tests.servers.dispatcher_process import running_dispatcher
@@ -77,7 +77,7 @@ class Line:
         kills: number of kills so far, by what was killed.
     """
 
-    broker: BrokerUnderTest
+    broker: RelayedBroker
     site: SlowSite
     folder: Path
     port: int
@@ -130,7 +130,7 @@ class Line:
 
 @pytest.mark.parametrize("jobs", [150, pytest.param(2000, marks=pytest.mark.long)])
 def test_kills_lose_no_job_and_none_is_twice_in_effect(
-    broker: BrokerUnderTest, site: SlowSite, tmp_path: Path, jobs: int
+    broker: RelayedBroker, site: SlowSite, tmp_path: Path, jobs: int
 ) -> None:
     """Each dispatched page has one result in the ledger, and no job is dead or in flight."""
     broker.create(*SETTINGS)

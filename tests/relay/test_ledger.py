@@ -13,14 +13,14 @@ from console.ledger.sqlite_views import table
 from contract.topology import DEAD_LETTER_TOPIC, JOBS_TOPIC, LEDGER_TABLES, OUTCOMES_TOPIC, REJECTED_TABLE
 from publishing.publisher import Message
 from tests.contract.documents import OUTCOME
-from tests.relay.brokers import BrokerUnderTest
 from tests.relay.ledger_messages import publish
 from tests.relay.ledger_process import running_ledger
+from tests.relay.relayed_broker import RelayedBroker
 from tests.servers.waiting import wait_for, wait_until
 
 
 @pytest.fixture(autouse=True)
-def _queues(broker: BrokerUnderTest) -> None:
+def _queues(broker: RelayedBroker) -> None:
     broker.create()
 
 
@@ -47,7 +47,7 @@ def jobs(ledger: Ledger, name: str) -> list[str]:
     return sorted((job for job, _ in rows(ledger, name)), key=int)
 
 
-def test_messages_of_all_topics_are_written(broker: BrokerUnderTest, ledger: Ledger, tmp_path: Path) -> None:
+def test_messages_of_all_topics_are_written(broker: RelayedBroker, ledger: Ledger, tmp_path: Path) -> None:
     """Each message of each topic has a row in the table of its topic, and the summary counts it."""
     with running_ledger(broker.url, tmp_path / "log", "--data", ledger.data) as writer:
         for topic in LEDGER_TABLES:
@@ -59,7 +59,7 @@ def test_messages_of_all_topics_are_written(broker: BrokerUnderTest, ledger: Led
     assert (summary["rejected"], summary["outages"]) == (0, 0)
 
 
-def test_the_console_reads_the_ledger(broker: BrokerUnderTest, ledger: Ledger, tmp_path: Path) -> None:
+def test_the_console_reads_the_ledger(broker: RelayedBroker, ledger: Ledger, tmp_path: Path) -> None:
     """A job with an outcome has succeeded, one with a dead letter is dead, and one with neither is open."""
     with running_ledger(broker.url, tmp_path / "log", "--data", ledger.data):
         publish(broker, JOBS_TOPIC, 3)
@@ -73,7 +73,7 @@ def test_the_console_reads_the_ledger(broker: BrokerUnderTest, ledger: Ledger, t
 
 
 def test_a_killed_writer_loses_and_repeats_nothing(
-    broker: BrokerUnderTest, ledger: Ledger, tmp_path: Path
+    broker: RelayedBroker, ledger: Ledger, tmp_path: Path
 ) -> None:
     """A writer is killed again and again while messages arrive: each has exactly one row at the end."""
     total, killed = 3_000, 0
@@ -92,7 +92,7 @@ def test_a_killed_writer_loses_and_repeats_nothing(
     assert jobs(ledger, "jobs") == [str(number) for number in range(total)]
 
 
-def test_two_writers_share_a_ledger(broker: BrokerUnderTest, ledger: Ledger, tmp_path: Path) -> None:
+def test_two_writers_share_a_ledger(broker: RelayedBroker, ledger: Ledger, tmp_path: Path) -> None:
     """Two writers of the same file write each message once."""
     options = ("--data", ledger.data, "--batch", 10)
     with (
@@ -105,7 +105,7 @@ def test_two_writers_share_a_ledger(broker: BrokerUnderTest, ledger: Ledger, tmp
 
 
 def test_nothing_is_acknowledged_while_the_ledger_cannot_be_written(
-    broker: BrokerUnderTest, ledger: Ledger, tmp_path: Path
+    broker: RelayedBroker, ledger: Ledger, tmp_path: Path
 ) -> None:
     """A locked ledger costs one line of the log. The messages are written when the lock ends."""
     ledger.create()
@@ -123,7 +123,7 @@ def test_nothing_is_acknowledged_while_the_ledger_cannot_be_written(
 
 
 def test_a_stop_during_an_outage_returns_the_messages(
-    broker: BrokerUnderTest, ledger: Ledger, tmp_path: Path
+    broker: RelayedBroker, ledger: Ledger, tmp_path: Path
 ) -> None:
     """If the ledger cannot be written when the writer stops, its successor receives the messages."""
     ledger.create()
@@ -141,7 +141,7 @@ def test_a_stop_during_an_outage_returns_the_messages(
 
 
 def test_a_message_that_no_table_accepts_is_kept_with_the_reason(
-    broker: BrokerUnderTest, ledger: Ledger, tmp_path: Path
+    broker: RelayedBroker, ledger: Ledger, tmp_path: Path
 ) -> None:
     """An outcome that is no outcome is stored as bytes, and does not hold up the others."""
     with running_ledger(broker.url, tmp_path / "log", "--data", ledger.data) as writer:

@@ -9,15 +9,15 @@ import pytest
 from contract.topology import DEAD_LETTER_TOPIC, JOBS_TOPIC, OUTCOMES_TOPIC
 from publishing.publisher import Message
 from tests.console.command import Scrapeq, run_scrapeq
-from tests.relay.brokers import BrokerUnderTest
 from tests.relay.ledger_messages import publish
 from tests.relay.ledger_process import running_ledger
+from tests.relay.relayed_broker import RelayedBroker
 from tests.servers.postgresql import PostgresqlServer
 from tests.servers.waiting import wait_for, wait_until
 
 
 @pytest.fixture(autouse=True)
-def _queues(broker: BrokerUnderTest) -> None:
+def _queues(broker: RelayedBroker) -> None:
     broker.create()
 
 
@@ -38,7 +38,7 @@ def jobs(url: str, table: str = "jobs") -> list[int]:
 
 
 def test_the_console_reads_what_was_written(
-    broker: BrokerUnderTest, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    broker: RelayedBroker, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With LEDGER=postgresql://…, the commands show the run as they do with a file."""
     scrapeq: Scrapeq = run_scrapeq
@@ -62,7 +62,7 @@ def test_the_console_reads_what_was_written(
     assert "dispatched=2 succeeded=1 dead=1 in_flight=0" in waited.stdout
 
 
-def test_a_killed_writer_loses_and_repeats_nothing(broker: BrokerUnderTest, url: str, tmp_path: Path) -> None:
+def test_a_killed_writer_loses_and_repeats_nothing(broker: RelayedBroker, url: str, tmp_path: Path) -> None:
     """A writer is killed again and again while messages arrive: each has exactly one row at the end."""
     total = 1_500
     for part in range(3):
@@ -78,7 +78,7 @@ def test_a_killed_writer_loses_and_repeats_nothing(broker: BrokerUnderTest, url:
 
 
 def test_a_killed_postgresql_costs_nothing(
-    broker: BrokerUnderTest, postgresql_server: PostgresqlServer, url: str, tmp_path: Path
+    broker: RelayedBroker, postgresql_server: PostgresqlServer, url: str, tmp_path: Path
 ) -> None:
     """While PostgreSQL is down nothing is acknowledged, and the log has one line; then all is written."""
     with running_ledger(broker.url, tmp_path / "log", "--batch", 20, ledger_url=url) as writer:
@@ -94,7 +94,7 @@ def test_a_killed_postgresql_costs_nothing(
     assert jobs(url) == list(range(600))
 
 
-def test_a_database_that_refuses_is_one_sentence(broker: BrokerUnderTest, url: str, tmp_path: Path) -> None:
+def test_a_database_that_refuses_is_one_sentence(broker: RelayedBroker, url: str, tmp_path: Path) -> None:
     """A database that does not exist is an error at the start, before anything is received."""
     result = run_scrapeq("ledger", "--broker", broker.url, "--ledger", f"{url}x", "--data", tmp_path)
     assert result.exit_code == 1

@@ -6,9 +6,9 @@ from threading import Event
 from console.ledger.ledger import Ledger
 from console.stack.ports import free_port
 from contract.topology import DISPATCH_SUBSCRIPTION
-from tests.relay.brokers import BrokerUnderTest
 from tests.relay.ledger_process import running_ledger
 from tests.relay.relay_process import running_relay
+from tests.relay.relayed_broker import RelayedBroker
 from tests.servers.dispatcher_process import running_dispatcher
 from tests.servers.file_ranges import content_range, ranges, requested_start
 from tests.servers.site import PendingRequest, Site, http
@@ -45,7 +45,7 @@ class InterruptedFile:
 
 
 def test_shards_are_dispatched_once_in_effect_although_the_dispatcher_is_killed(
-    broker: BrokerUnderTest, site: Site, tmp_path: Path
+    broker: RelayedBroker, site: Site, tmp_path: Path
 ) -> None:
     """Each URL is one job of the ledger, although a request has published a part of its jobs twice."""
     broker.create(*SETTINGS)

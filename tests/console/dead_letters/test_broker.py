@@ -18,7 +18,8 @@ from console.stack.pubsub_address import PubsubAddress
 from console.stack.pubsub_connection import open_pubsub
 from contract.topology import DEAD_LETTER_TOPIC
 from publishing.publisher import Message as BrokerMessage
-from tests.relay.brokers import BROKERS, BrokerUnderTest
+from tests.relay.brokers import BROKERS
+from tests.relay.relayed_broker import RelayedBroker
 from tests.servers.waiting import wait_until
 
 PULLED_AND_HELD = """
@@ -32,14 +33,14 @@ time.sleep(3600)
 
 
 @pytest.fixture(scope="module", params=BROKERS)
-def broker(request: pytest.FixtureRequest) -> BrokerUnderTest:
+def broker(request: pytest.FixtureRequest) -> RelayedBroker:
     """Each broker in turn; its server is started once."""
     server, driver = BROKERS[request.param]
     return driver(request.getfixturevalue(server))
 
 
 @pytest.fixture
-def address(broker: BrokerUnderTest) -> PubsubAddress:
+def address(broker: RelayedBroker) -> PubsubAddress:
     """The address of a broker whose queues are empty."""
     broker.create()
     return PubsubAddress("", broker_url=broker.url)
@@ -81,7 +82,7 @@ def remaining(address: PubsubAddress, count: int) -> set[str]:
 
 
 def test_chosen_dead_letters_are_removed_and_the_others_return(
-    broker: BrokerUnderTest, address: PubsubAddress
+    broker: RelayedBroker, address: PubsubAddress
 ) -> None:
     """What is settled is acknowledged; what was only read is in the queue again, with all its parts."""
     die(address, "a", "b", "c")
