@@ -36,6 +36,9 @@ BLOCK_MILLISECONDS = 250  #: how long Redis waits for a new message before it an
 CLAIM_SECONDS = 0.25  #: pause between two searches for messages that are due
 REFUSED_SECONDS = 10.0  #: delay of a message that could not be moved to the dead letters
 MAX_READ = 100  #: maximum number of messages of one reply
+#: Pause after a reply with fewer messages than wanted, if the subscription is not pushed: each reply costs
+#: Redis a write to disk, and both sides several times the processor time of a message.
+READ_PAUSE_SECONDS = 0.05
 MAX_HELD_BYTES = 64_000_000  #: no further message is received while those that were received have more
 CLOSE_SECONDS = 5.0  #: time limit of the last settlements at a stop
 
@@ -213,11 +216,15 @@ class RedisStreams:
                 raise reply
             entries = reply[0][1] if reply else []
             self._take_entries(consumer, [Entry(entry.decode(), fields, 1) for entry, fields in entries])
+            if self._subscription.redelivery is None and 0 < len(entries) < room:
+                await self._await_stop(READ_PAUSE_SECONDS)
 
     def _free_places(self) -> int:
+        """Return how many messages to receive; 0 until there is room for several."""
         if self._held_bytes > MAX_HELD_BYTES or self._lease.is_over():
             return 0
-        return min(self._prefetch - len(self._held), MAX_READ)
+        room = min(self._prefetch - len(self._held), MAX_READ)
+        return room if room == MAX_READ or room >= self._prefetch // 4 else 0
 
     async def _await_room(self, seconds: float) -> None:
         self._room.clear()
@@ -277,8 +284,11 @@ class RedisStreams:
         why = f"Redis at {self._address} {error}" if is_unsuitable else describe_failure(self._address, error)
         _log.error("broker_lost: %s; connecting again", why)
         await self._reader.close()
+        await self._await_stop(RECONNECT_SECONDS)
+
+    async def _await_stop(self, seconds: float) -> None:
         try:
-            async with asyncio.timeout(RECONNECT_SECONDS):
+            async with asyncio.timeout(seconds):
                 await self._is_stopping.wait()
         except TimeoutError:
-            """The next attempt to connect is due."""
+            """The relay goes on."""
