@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.rabbitmq.broker import Acknowledgements
+from relay.rabbitmq.acknowledgements import Acknowledgements
 
 
 class RecordingChannel:
