@@ -38,7 +38,12 @@ class Broker(Protocol):
 
     The first four methods settle a message; each message is settled once. They never raise: if the broker
     does not confirm, the message stays in its queue, and is delivered again.
+
+    Attributes:
+        is_single_active: whether another relay begins to receive when this one stops to, and not before.
     """
+
+    is_single_active: bool
 
     def acknowledge(self, received: Received) -> None:
         """Remove a message, because the worker has answered with a success."""
@@ -63,7 +68,10 @@ class Broker(Protocol):
         """
 
     async def stop_taking(self) -> None:
-        """Receive no further messages; those that were received can still be settled."""
+        """Receive no further messages; those that were received can still be settled.
+
+        A second call does nothing.
+        """
 
     async def close(self) -> None:
         """End the connection. Messages that were not settled return to their queue."""

@@ -10,11 +10,9 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from contract.dead_letter import ATTEMPT, DETAIL, MAX_ATTRIBUTE_VALUE_BYTES, REASON
 from localpubsub.backlog.retry_policy import RetryPolicy
 from localpubsub.push.backoff import PushBackoff
 from localpubsub.push.delivery import ACK_STATUSES
@@ -22,12 +20,9 @@ from localpubsub.push.tokens import Tokens
 from localpubsub.push.window import PushWindow
 from relay.broker import Broker, Received
 from relay.counters import Counters
+from relay.dead_letter import Answer, dead_letter_attributes
 from relay.push_request import AnswerConnection, AnswerEndpoint, body_of_push
 
-#: Attributes that Pub/Sub adds to a dead letter; the ledger's views read them.
-DELIVERY_COUNT = "CloudPubSubDeadLetterSourceDeliveryCount"
-SOURCE_SUBSCRIPTION = "CloudPubSubDeadLetterSourceSubscription"
-PUBLISH_TIME = "CloudPubSubDeadLetterSourceTopicPublishTime"
 RELEASE_SECONDS = 5.0  #: time limit for the release of the messages whose pushes were ended at a stop
 CHECKS_PER_DEADLINE = 20  #: how often in an ack deadline the open pushes are checked for theirs
 
@@ -53,21 +48,6 @@ class DeliveryPolicy:
     retry: RetryPolicy
     service_account: str = ""
     audience: str = ""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """How the worker answered a push.
-
-    Attributes:
-        status: the HTTP status; 0 if there was no answer.
-        reason: the worker's reason code; `""` if it gave none.
-        detail: a sentence for people.
-    """
-
-    status: int
-    reason: str = ""
-    detail: str = ""
 
 
 class Deliveries:
@@ -118,16 +98,30 @@ class Deliveries:
         self._wake()
 
     async def stop(self, grace: float) -> None:
-        """Deliver nothing more; wait `grace` seconds for the open pushes; release all other messages."""
+        """Deliver nothing more; wait `grace` seconds for the open pushes; release all other messages.
+
+        If one relay at a time receives, the next one begins as soon as this one receives no more. So it goes
+        on until its pushes have ended: else an ordering key could have an open push of each. In all other
+        cases the other relays get the released messages at once.
+        """
         self._is_stopped = True
         self._deadlines.cancel()
         if self._resume is not None:
             self._resume.cancel()
+        if not self._broker.is_single_active:
+            await self._release_unsent()
+        await self._end_pushes(grace)
+        await self._release_unsent()
+        self._endpoint.close()
+
+    async def _release_unsent(self) -> None:
         await self._broker.stop_taking()
         unsent = [*self._waiting, *(each for waiting in self._keys.values() for each in waiting)]
         self._waiting.clear()
         self._keys.clear()
         await asyncio.gather(*map(self._release, unsent))
+
+    async def _end_pushes(self, grace: float) -> None:
         if self._senders:
             await asyncio.wait(self._senders, timeout=grace)
         for _, connection in list(self._open.values()):
@@ -136,7 +130,6 @@ class Deliveries:
             await asyncio.wait(self._senders, timeout=RELEASE_SECONDS)
         for sender in list(self._senders):
             sender.cancel()  # it still connects; its message returns when the broker's connection ends
-        self._endpoint.close()
 
     def _wake(self) -> None:
         if self._is_stopped or self._is_paused():
@@ -274,27 +267,3 @@ class Deliveries:
             seconds,
             answer.detail,
         )
-
-
-def dead_letter_attributes(
-    received: Received, answer: Answer, deliveries: int, subscription: str
-) -> Mapping[str, str]:
-    """Return the attributes that a dead letter has in addition to its message's.
-
-    Args:
-        received: the message.
-        answer: the last answer.
-        deliveries: how often the message was delivered.
-        subscription: the full name of the subscription.
-    """
-    detail = answer.detail or f"the last delivery was answered with the status {answer.status}"
-    published = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(received.published_at))
-    attributes = {
-        REASON: answer.reason,
-        DETAIL: detail.encode()[:MAX_ATTRIBUTE_VALUE_BYTES].decode(errors="ignore"),
-        ATTEMPT: str(deliveries),
-        DELIVERY_COUNT: str(deliveries),
-        SOURCE_SUBSCRIPTION: subscription.rpartition("/")[2],
-        PUBLISH_TIME: published,
-    }
-    return {name: value for name, value in attributes.items() if value}

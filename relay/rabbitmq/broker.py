@@ -36,6 +36,8 @@ class RabbitMq:
         self._parameters = connection_parameters(url, f"scrapeq relay {subscription.name}")
         self._address = broker_address(url)
         self._subscription = subscription
+        redelivery = subscription.redelivery
+        self.is_single_active = redelivery is not None and redelivery.single_active
         self._prefetch = prefetch
         self._take: Callable[[Received], None]
         self._connection: Connection | None = None

@@ -68,6 +68,7 @@ class Consumer:
         self._take = take
         self._acknowledgements = Acknowledgements(channel)
         self._confirms = Confirms()
+        self._is_cancelled = False
         self._tasks: set[asyncio.Task[None]] = set()
         channel.add_on_close_callback(lambda _, error: self._confirms.fail(describe_failure(address, error)))
         channel.add_on_cancel_callback(lambda _: channel.close(404, f"queue {queue} was deleted"))
@@ -84,9 +85,10 @@ class Consumer:
         return bool(self._channel.is_open)
 
     async def cancel(self) -> None:
-        """Receive nothing more; return once RabbitMQ has confirmed it."""
-        if not self.is_open:
+        """Receive nothing more; return once RabbitMQ has confirmed it. A second call does nothing."""
+        if not self.is_open or self._is_cancelled:
             return
+        self._is_cancelled = True
         cancelled = asyncio.Event()
         self._channel.add_on_close_callback(lambda *_: cancelled.set())
         self._channel.basic_cancel(self._tag, lambda _: cancelled.set())

@@ -11,7 +11,7 @@ from datetime import datetime
 from contract.dead_letter import DETAIL, REASON
 from contract.outcome import Reason
 from publishing.rabbitmq.wire import StoredMessage
-from relay.deliveries import PUBLISH_TIME, SOURCE_SUBSCRIPTION
+from relay.dead_letter import PUBLISH_TIME, SOURCE_SUBSCRIPTION
 
 
 def with_reason(stored: StoredMessage, headers: Mapping[str, object]) -> StoredMessage:

@@ -61,6 +61,8 @@ class RedisStreams:
         prefetch: maximum number of messages that were received and are not settled.
     """
 
+    is_single_active = False
+
     def __init__(self, url: str, subscription: Subscription, prefetch: int) -> None:
         self._url = url
         self._address = broker_address(url)

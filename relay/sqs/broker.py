@@ -46,6 +46,8 @@ class Sqs:
         prefetch: maximum number of messages that were received and are not settled.
     """
 
+    is_single_active = False
+
     def __init__(self, url: str, subscription: Subscription, prefetch: int) -> None:
         self._queues = Queues(url)
         self._subscription = subscription
