@@ -18,7 +18,7 @@ from localpubsub.push.window import PushWindow
 from relay.broker import CannotRelay
 from relay.deliveries import Deliveries, DeliveryPolicy
 from relay.http_app import make_app
-from relay.open_broker import broker_kind
+from relay.open_broker import BrokerKind, broker_kind
 from relay.options import parse
 from relay.push_request import AnswerEndpoint
 from relay.subscriptions import Redelivery, all_subscriptions, pushed
@@ -33,14 +33,15 @@ def main(arguments: list[str] | None = None) -> int:
     for library in ("aiohttp.access", "botocore"):
         logging.getLogger(library).setLevel(logging.WARNING)
     retry = RetryPolicy(options.min_backoff, options.max_backoff)
-    redelivery = Redelivery(retry, options.max_attempts, options.single_active)
+    redelivery = Redelivery(retry, options.max_attempts, options.single_active, options.partitions)
     try:
+        kind = _kind_of(options)
         if options.create:
-            queues = broker_kind(options.broker_url).create(options.broker_url, all_subscriptions(redelivery))
+            queues = kind.create(options.broker_url, all_subscriptions(redelivery))
             print("relay: these queues exist:", *queues)  # noqa: T201 - the result
             return 0
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            runner.run(_serve(options, redelivery))
+            runner.run(_serve(options, kind, redelivery))
     except ConfidentialFault as error:
         print(f"relay: BROKER_URL {error}", file=sys.stderr)  # noqa: T201 - a command prints its errors
         return 2
@@ -50,14 +51,21 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-async def _serve(options: argparse.Namespace, redelivery: Redelivery) -> None:
+def _kind_of(options: argparse.Namespace) -> BrokerKind:
+    kind = broker_kind(options.broker_url)
+    if options.partitions > 1 and kind.why_no_partitions:
+        raise CannotRelay(f"--partitions: {kind.why_no_partitions}")
+    return kind
+
+
+async def _serve(options: argparse.Namespace, kind: BrokerKind, redelivery: Redelivery) -> None:
     stop = asyncio.Event()
     for name in ("SIGINT", "SIGTERM"):
         on_signal(name, stop.set)
-    # Some messages wait here, so that the next one need not be fetched first when a push was answered.
-    broker = broker_kind(options.broker_url).open(
-        options.broker_url, pushed(redelivery)[options.subscription], 2 * options.window
-    )
+    # Some messages wait here, so that the next one need not be fetched first when a push was answered. Of
+    # each of several partitions as many are received as are pushed at a time, since all others may be empty.
+    prefetch = options.window if redelivery.partitions > 1 else 2 * options.window
+    broker = kind.open(options.broker_url, pushed(redelivery)[options.subscription], prefetch)
     if options.key_directory is not None:
         make_private_directory(options.key_directory)
     tokens = Tokens(options.key_directory, Clock())

@@ -14,13 +14,16 @@ class BrokerKind(NamedTuple):
 
     Attributes:
         open: returns a connection to a subscription, which is not yet open. Its arguments are BROKER_URL,
-            the subscription, and the maximum number of messages that were received and are not settled.
+            the subscription, and the maximum number of messages, of each partition, that were received and
+            are not settled.
         create: creates topics and queues, and keeps those that exist; returns the names of the queues. It
             raises `relay.broker.CannotRelay` if the broker refuses.
+        why_no_partitions: why a subscription cannot have partitions; `""` if it can.
     """
 
     open: Callable[[str, Subscription, int], Broker]
     create: Callable[[str, Iterable[Subscription]], list[str]]
+    why_no_partitions: str = ""
 
 
 def _rabbitmq() -> BrokerKind:
@@ -32,16 +35,16 @@ def _rabbitmq() -> BrokerKind:
 
 def _redis() -> BrokerKind:
     from relay.redis.broker import RedisStreams  # noqa: PLC0415 - needs an extra package
-    from relay.redis.topology import create  # noqa: PLC0415 - needs an extra package
+    from relay.redis.topology import NO_PARTITIONS, create  # noqa: PLC0415 - needs an extra package
 
-    return BrokerKind(RedisStreams, create)
+    return BrokerKind(RedisStreams, create, NO_PARTITIONS)
 
 
 def _sqs() -> BrokerKind:
     from relay.sqs.broker import Sqs  # noqa: PLC0415 - needs an extra package
-    from relay.sqs.topology import create  # noqa: PLC0415 - needs an extra package
+    from relay.sqs.topology import NO_PARTITIONS, create  # noqa: PLC0415 - needs an extra package
 
-    return BrokerKind(Sqs, create)
+    return BrokerKind(Sqs, create, NO_PARTITIONS)
 
 
 #: For each broker, what imports it.

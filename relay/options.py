@@ -10,6 +10,7 @@ from contract.faults import ConfidentialFault
 from contract.topology import DISPATCH_SUBSCRIPTION, PUSH_SUBSCRIPTION
 
 MAX_WINDOW = 32_767  #: twice as many messages are received, and RabbitMQ's prefetch count has 16 bits
+MAX_PARTITIONS = 64  #: so each has at least four of the slots (publishing/rabbitmq/wire.py)
 EXAMPLE = """
 BROKER_URL has the broker's URL, so that its password is not on the command line.
 
@@ -73,6 +74,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--grace", type=seconds, default=25, help="seconds to wait for open pushes at SIGTERM (default: 25)")
     add("--single-active", action="store_true", help="let one relay at a time receive, to keep the order")
+    add(
+        "--partitions",
+        type=_number(1, MAX_PARTITIONS),
+        default=1,
+        metavar="N",
+        help="divide the jobs by ordering key over N queues, which the relays share (RabbitMQ; default: 1)",
+    )
     add("--service-account", default="", metavar="EMAIL", help="email in the tokens (PUSH_SERVICE_ACCOUNT)")
     add("--audience", default="", help="audience of the tokens (PUSH_AUDIENCE)")
     add("--key-directory", type=Path, help="directory of the signing key (default: a new key at each start)")

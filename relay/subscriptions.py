@@ -1,7 +1,7 @@
 """Lists the subscriptions of a broker: those that a relay delivers, the dead letters, and the ledger's."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contract.topology import (
     DEAD_LETTER_SUBSCRIPTION,
@@ -23,11 +23,14 @@ class Redelivery:
         retry: seconds between two deliveries.
         max_attempts: number of deliveries after which a message is dead-lettered.
         single_active: whether only one relay at a time receives messages, so that it can keep their order.
+        partitions: number of queues over which the messages are divided by their ordering key. If it is more
+            than 1, only one relay at a time receives the messages of each.
     """
 
     retry: RetryPolicy
     max_attempts: int
     single_active: bool = False
+    partitions: int = 1
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,10 @@ class Subscription:
 
 
 def pushed(redelivery: Redelivery) -> dict[str, Subscription]:
-    """Return the subscriptions that a relay delivers, by their names."""
+    """Return the subscriptions that a relay delivers, by their names. Only the jobs have partitions."""
     jobs = Subscription(PUSH_SUBSCRIPTION, JOBS_TOPIC, redelivery)
-    shards = Subscription(DISPATCH_SUBSCRIPTION, DISPATCH_TOPIC, redelivery, attribute="shard")
+    unordered = replace(redelivery, partitions=1)
+    shards = Subscription(DISPATCH_SUBSCRIPTION, DISPATCH_TOPIC, unordered, attribute="shard")
     return {each.name: each for each in (jobs, shards)}
 
 

@@ -12,7 +12,7 @@ from publishing.publisher import Message
 from publishing.rabbitmq.confirms import NotConfirmed
 from publishing.rabbitmq.labels import Access, StoredLabels, labels_queue, read_labels, replace_labels
 from publishing.rabbitmq.sender import Outgoing, Sender
-from publishing.rabbitmq.wire import write_properties
+from publishing.rabbitmq.wire import routing_key, write_properties
 
 LABELS_PAUSE_SECONDS = 0.02  #: pause before labels are read again that another process was reading
 
@@ -89,7 +89,12 @@ class RabbitMqPublisher(ChunkedPublisher[tuple[Message, str]]):
     def _send(self, messages: list[tuple[Message, str]], deadline: float) -> list[Exception | str]:
         """Send each message, with its id, once; return its id, or why it is not confirmed."""
         sent = [
-            Outgoing(self._topic, message.data, write_properties(message, message_id))
+            Outgoing(
+                self._topic,
+                routing_key(message, message_id),
+                message.data,
+                write_properties(message, message_id),
+            )
             for message, message_id in messages
         ]
         self._sender.send(sent)

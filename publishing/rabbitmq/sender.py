@@ -31,6 +31,7 @@ class Outgoing:
 
     Attributes:
         exchange: the exchange.
+        routing_key: the routing key.
         body: the message's data.
         properties: its properties.
         confirmed: the message's id, once RabbitMQ has confirmed it; or `NotConfirmed`. A message whose future
@@ -38,6 +39,7 @@ class Outgoing:
     """
 
     exchange: str
+    routing_key: str
     body: bytes
     properties: pika.BasicProperties
     confirmed: Future[str] = field(default_factory=Future)
@@ -143,7 +145,13 @@ class Sender:
             if not outgoing.confirmed.set_running_or_notify_cancel():
                 continue  # the caller waits no longer
             self._confirms.add(outgoing.properties.message_id, outgoing.confirmed)
-            channel.basic_publish(outgoing.exchange, "", outgoing.body, outgoing.properties, mandatory=True)
+            channel.basic_publish(
+                outgoing.exchange,
+                outgoing.routing_key,
+                outgoing.body,
+                outgoing.properties,
+                mandatory=True,
+            )
 
     def _on_channel_lost(self, _channel: pika.channel.Channel, error: Exception) -> None:
         """Open another channel: RabbitMQ closes one for example because an exchange is missing."""

@@ -1,6 +1,7 @@
 """Writes a message as the properties and headers of AMQP 0-9-1, and reads them again.
 
-- The exchange is the topic.
+- The exchange is the topic. The routing key is a hash, by which partitions of a subscription divide the
+  messages.
 - A header whose name begins with `x-` belongs to RabbitMQ or to the relay; every other one is an attribute.
 - `message_id` is the message's id, which stays the same in every copy of the message.
 - `timestamp` is the time of publishing in seconds, and the header `x-scrapeq-published-ms` in milliseconds.
@@ -8,6 +9,7 @@
 """
 
 import time
+import zlib
 from typing import NamedTuple
 
 import pika
@@ -21,6 +23,7 @@ EARLIER_ATTEMPTS = "x-scrapeq-earlier-attempts"
 PUBLISHED_MS = "x-scrapeq-published-ms"  #: header with the time of publishing, milliseconds since the epoch
 DELIVERY_COUNT = "x-delivery-count"  #: header in which a quorum queue counts the returns of a message
 PERSISTENT = 2
+SLOTS = 256  #: number of routing keys. Partitions are bound to some of them each.
 MAX_ATTRIBUTES = 100  #: as on Pub/Sub: https://cloud.google.com/pubsub/quotas#resource_limits
 MAX_MILLISECONDS = 253_402_300_800_000  #: the end of the year 9999
 MAX_DATA_BYTES = 10_000_000  #: as on Pub/Sub
@@ -64,6 +67,14 @@ def properties(
     return pika.BasicProperties(
         message_id=message_id, timestamp=int(published_at), delivery_mode=PERSISTENT, headers=headers
     )
+
+
+def routing_key(message: Message, message_id: str) -> str:
+    """Return the slot of a message, `"0"` to `"255"`: a hash of its ordering key, or of its id without one.
+
+    So the messages of a key come into one partition, and those without a key are divided evenly.
+    """
+    return str(zlib.crc32((message.ordering_key or message_id).encode()) % SLOTS)
 
 
 def read(body: bytes, found: pika.BasicProperties) -> StoredMessage:

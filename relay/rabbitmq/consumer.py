@@ -7,11 +7,15 @@ ends in between, the message is in both queues: it may be delivered twice, and i
 A quorum queue counts the returns of a message (`x-delivery-count`), but only of one copy. So a copy carries
 the number of deliveries before it (`publishing/rabbitmq/wire.py`). Before version 4.3 `basic.nack` counts as
 well, so a message that is released is copied, too: https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling
+
+If one consumer of a queue at a time receives, RabbitMQ lets the next one begin when the active one is
+cancelled, even if that one has messages which are not settled.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 import pika
@@ -28,6 +32,8 @@ from relay.rabbitmq.acknowledgements import Acknowledgements
 from relay.rabbitmq.native_dead_letter import with_reason
 from relay.subscriptions import Subscription
 
+QUIET_SECONDS = 1.0  #: if nothing arrives for so long, RabbitMQ has sent all messages of a queue
+
 _log = logging.getLogger("relay")
 
 
@@ -38,46 +44,71 @@ class Receipt(NamedTuple):
     tag: int
 
 
+@dataclass(frozen=True)
+class Source:
+    """What the consumers of a relay have in common.
+
+    Attributes:
+        address: the address of RabbitMQ, for error messages.
+        subscription: the subscription to which the queues belong.
+        prefetch: maximum number of messages of a queue that were received and are not settled.
+    """
+
+    address: BrokerAddress
+    subscription: Subscription
+    prefetch: int
+
+
 class Consumer:
     """The consumer of a queue.
 
     Args:
         channel: an open channel that nobody else uses.
-        address: the address of RabbitMQ, for error messages.
         queue: the queue.
-        subscription: the subscription to which the queue belongs.
-        prefetch: maximum number of messages that were received and are not settled.
+        source: to what the queue belongs.
         take: is called with each message.
-        subscribed: is called once RabbitMQ has accepted the consumer.
+        subscribed: is called each time that RabbitMQ has accepted the consumer.
+
+    Attributes:
+        queue: the queue.
+        active_since: when it received a message first since it subscribed, seconds of the event loop's clock;
+            None before. It is the active one of the queue's consumers from then on, at the latest.
     """
 
     def __init__(
         self,
         channel: pika.channel.Channel,
-        address: BrokerAddress,
         queue: str,
-        subscription: Subscription,
-        prefetch: int,
+        source: Source,
         take: Callable[[Received], None],
         subscribed: Callable[[], None],
     ) -> None:
+        self.queue = queue
+        self.active_since: float | None = None
         self._channel = channel
-        self._queue = queue
-        self._is_dead_letter_queue = subscription.topic == DEAD_LETTER_TOPIC
-        self._counts_attempts = subscription.redelivery is not None
+        self._is_dead_letter_queue = source.subscription.topic == DEAD_LETTER_TOPIC
+        self._counts_attempts = source.subscription.redelivery is not None
         self._take = take
+        self._subscribed = subscribed
         self._acknowledgements = Acknowledgements(channel)
         self._confirms = Confirms()
+        self._tag = ""
+        self._prefetch = source.prefetch
+        self._is_leaving = False
+        self._put_aside: list[Received] | None = None
         self._is_cancelled = False
+        self._left = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        channel.add_on_close_callback(lambda _, error: self._confirms.fail(describe_failure(address, error)))
+        channel.add_on_close_callback(
+            lambda _, error: self._confirms.fail(describe_failure(source.address, error))
+        )
         channel.add_on_cancel_callback(lambda _: channel.close(404, f"queue {queue} was deleted"))
         channel.add_on_return_callback(
             lambda _channel, method, found, _body: self._confirms.return_message(method, found)
         )
         channel.confirm_delivery(self._confirms.confirm, lambda _: None)
-        channel.basic_qos(prefetch_count=prefetch)
-        self._tag = channel.basic_consume(queue, self._on_message, callback=lambda _: subscribed())
+        channel.basic_qos(prefetch_count=source.prefetch)
+        self._subscribe()
 
     @property
     def is_open(self) -> bool:
@@ -89,10 +120,23 @@ class Consumer:
         if not self.is_open or self._is_cancelled:
             return
         self._is_cancelled = True
-        cancelled = asyncio.Event()
-        self._channel.add_on_close_callback(lambda *_: cancelled.set())
-        self._channel.basic_cancel(self._tag, lambda _: cancelled.set())
-        await cancelled.wait()
+        self._channel.add_on_close_callback(lambda *_: self._left.set())
+        self._leave()
+        await self._left.wait()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def hand_over(self) -> bool:
+        """Let another consumer be the active one, once all messages that this one has received are settled.
+
+        So an ordering key never has an open push of both, and its messages stay in order. Return whether
+        it begins now, and has not begun before.
+        """
+        if self._is_leaving or not self.is_open or self._is_cancelled:
+            return False
+        self._is_leaving = True
+        self._begin(self._leave_when_settled())
+        return True
 
     def send_acknowledgements(self) -> None:
         """Send the acknowledgements that are due at the end of this turn of the event loop."""
@@ -108,7 +152,7 @@ class Consumer:
     async def release(self, received: Received) -> None:
         """See `relay.broker.Broker.release`."""
         if self._counts_attempts:
-            await self.move(received, "", self._queue, received.attempt - 1)
+            await self.move(received, "", self.queue, received.attempt - 1)
         elif self.is_open:
             self._acknowledgements.reject(receipt_of(received).tag)
 
@@ -116,7 +160,7 @@ class Consumer:
         self,
         received: Received,
         exchange: str,
-        queue: str,
+        routing_key: str,
         attempts: int,
         attributes: Mapping[str, str] | None = None,
     ) -> None:
@@ -125,7 +169,7 @@ class Consumer:
         Args:
             received: the message.
             exchange: where the copy is published; `""` if it goes to a queue.
-            queue: the queue; `""` if the copy goes to an exchange.
+            routing_key: the routing key of the copy; the queue if it goes to one.
             attempts: the number of deliveries that the copy has had.
             attributes: attributes that the copy has in addition.
         """
@@ -134,21 +178,21 @@ class Consumer:
             message = message._replace(attributes={**message.attributes, **attributes})
         properties = wire.properties(message, received.message_id, received.published_at, attempts)
         await self._publish_and_acknowledge(
-            receipt_of(received).tag, exchange, queue, message.data, properties
+            receipt_of(received).tag, exchange, routing_key, message.data, properties
         )
 
     async def _publish_and_acknowledge(
-        self, tag: int, exchange: str, queue: str, body: bytes, properties: pika.BasicProperties
+        self, tag: int, exchange: str, routing_key: str, body: bytes, properties: pika.BasicProperties
     ) -> None:
         if not self.is_open:
             return  # the message has returned to its queue
         confirmed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._confirms.add(properties.message_id, confirmed)
-        self._channel.basic_publish(exchange, queue, body, properties, mandatory=True)
+        self._channel.basic_publish(exchange, routing_key, body, properties, mandatory=True)
         try:
             await confirmed
         except NotConfirmed as error:
-            where = exchange or queue
+            where = exchange or routing_key
             _log.error("message_not_moved message_id=%s to=%s: %s", properties.message_id, where, error)
             if self.is_open:
                 self._acknowledgements.reject(tag)
@@ -171,23 +215,62 @@ class Consumer:
             return
         if self._is_dead_letter_queue:
             stored = with_reason(stored, properties.headers or {})
+        if self.active_since is None:
+            self.active_since = asyncio.get_running_loop().time()
         receipt = Receipt(self, tag)
-        self._take(
-            Received(stored.message, stored.message_id, stored.published_at, stored.attempts + 1, receipt)
+        received = Received(
+            stored.message, stored.message_id, stored.published_at, stored.attempts + 1, receipt
         )
+        if self._put_aside is None:
+            self._take(received)
+        else:
+            self._put_aside.append(received)
 
-    def _dead_letter_foreign(
-        self, tag: int, properties: pika.BasicProperties, body: bytes, why: str
-    ) -> None:
+    def _dead_letter_foreign(self, tag: int, properties: pika.BasicProperties, body: bytes, why: str) -> None:
         """Move a message of another program to the dead-letter topic, with its bytes and the reason."""
-        detail = f"the message in queue {self._queue} is not one of Scrapeq's publishers: {why}"
-        _log.error("foreign_message_dead_lettered queue=%s: %s", self._queue, why)
+        detail = f"the message in queue {self.queue} is not one of Scrapeq's publishers: {why}"
+        _log.error("foreign_message_dead_lettered queue=%s: %s", self.queue, why)
         attributes = {"reason": "bad_envelope", "detail": detail, "attempt": "1"}
         copy = wire.write_properties(Message(b"", attributes), new_message_id())
         copy.content_type = properties.content_type
-        task = asyncio.get_running_loop().create_task(
-            self._publish_and_acknowledge(tag, DEAD_LETTER_TOPIC, "", body, copy)
+        self._begin(self._publish_and_acknowledge(tag, DEAD_LETTER_TOPIC, "", body, copy))
+
+    def _subscribe(self) -> None:
+        self._tag = self._channel.basic_consume(
+            self.queue, self._on_message, callback=lambda _: self._subscribed()
         )
+
+    async def _leave_when_settled(self) -> None:
+        self._acknowledgements.hold()
+        received = -1
+        while received < len(self._acknowledgements) < self._prefetch:
+            # RabbitMQ may still be sending what earlier acknowledgements have made room for.
+            received = len(self._acknowledgements)
+            await asyncio.sleep(QUIET_SECONDS)
+        if not self._is_cancelled:
+            # Now the queue has no message for this consumer, or there is no room. What arrives later is new.
+            self._put_aside = []
+            self._acknowledgements.drain(self._leave)
+
+    def _leave(self) -> None:
+        tag, self._tag = self._tag, ""
+        if tag:
+            self._channel.basic_cancel(tag, self._on_left)
+
+    def _on_left(self, _: pika.frame.Method) -> None:
+        self._acknowledgements.resume()
+        put_aside, self._put_aside = self._put_aside or [], None
+        self._is_leaving = False
+        for received in put_aside:
+            self._begin(self.release(received))
+        self.active_since = None
+        if self._is_cancelled:
+            self._left.set()
+        else:
+            self._subscribe()
+
+    def _begin(self, settling: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(settling)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

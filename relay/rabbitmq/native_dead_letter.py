@@ -12,6 +12,7 @@ from contract.dead_letter import DETAIL, REASON
 from contract.outcome import Reason
 from publishing.rabbitmq.wire import StoredMessage
 from relay.dead_letter import PUBLISH_TIME, SOURCE_SUBSCRIPTION
+from relay.rabbitmq.partitions import subscription_name
 
 
 def with_reason(stored: StoredMessage, headers: Mapping[str, object]) -> StoredMessage:
@@ -36,7 +37,7 @@ def with_reason(stored: StoredMessage, headers: Mapping[str, object]) -> StoredM
     added = {
         REASON: Reason.DELIVERY_LIMIT.value,
         DETAIL: detail,
-        SOURCE_SUBSCRIPTION: queue,
+        SOURCE_SUBSCRIPTION: subscription_name(queue),
         PUBLISH_TIME: published,
     }
     message = stored.message._replace(attributes={**stored.message.attributes, **added})

@@ -28,7 +28,7 @@ from relay.redis.pending import Entry, Pending
 from relay.redis.scripts import DEAD_LETTER, REMOVE_CONSUMER
 from relay.redis.session import Session, Unsuitable
 from relay.redis.settlements import Settlement, Settlements
-from relay.redis.topology import check
+from relay.redis.topology import NO_PARTITIONS, check
 from relay.subscriptions import Subscription
 
 RECONNECT_SECONDS = 1.0  #: pause before each further attempt to connect
@@ -86,10 +86,7 @@ class RedisStreams:
         """See `Broker.start`."""
         redelivery = self._subscription.redelivery
         if redelivery is not None and redelivery.single_active:
-            raise CannotRelay(
-                "--single-active: Redis has no consumer group in which one relay at a time receives messages;"
-                " start one relay only if their order matters"
-            )
+            raise CannotRelay(f"--single-active: {NO_PARTITIONS}")
         try:
             await check(self._url, self._writer, self._subscription)
         except CannotRelay:

@@ -22,6 +22,11 @@ from relay.broker import CannotRelay
 from relay.redis.session import Command, Session, Unsuitable
 from relay.subscriptions import Subscription
 
+NO_PARTITIONS = (
+    "Redis has no consumer group in which one relay at a time receives messages; start one relay only if"
+    " their order matters"
+)
+
 _log = logging.getLogger("relay")
 
 

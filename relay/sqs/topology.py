@@ -17,6 +17,10 @@ from relay.subscriptions import Subscription
 
 #: How many more times than `--max-attempts` a message is received before SQS itself moves it.
 SPARE_RECEIVES = 10
+NO_PARTITIONS = (
+    "SQS needs none: with FIFO queues (fifo=true in BROKER_URL) it keeps the order of each key itself, for"
+    " any number of relays"
+)
 RETENTION_SECONDS = 14 * 24 * 3600  #: SQS's maximum; older messages are deleted, even if nobody received them
 #: A FIFO queue with this mode has a throughput for each group, and not for the queue:
 #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/high-throughput-fifo.html

@@ -34,9 +34,8 @@ class RabbitMqUnderTest(RelayedBroker):
 
     def create(self, *arguments: str) -> None:
         """See `RelayedBroker.create`."""
-        with self._server.channel() as channel:
-            for queue in (*self._server.queues, labels_queue("scrape-jobs")):
-                channel.queue_delete(queue)
+        self._server.queues.append(labels_queue("scrape-jobs"))
+        self._server.delete_queues()
         done = run(self.url, "--create", *arguments)
         assert done.returncode == 0, done.stderr
         self._server.queues = done.stdout.split(": ")[-1].split()

@@ -34,3 +34,13 @@ def _respect_what_the_broker_documents(request: pytest.FixtureRequest) -> None:
             pytest.skip(f"cannot, because {why}")
         if why := under_test.best_effort.get(marker.args[0]):
             request.node.user_properties.append((CELL, f"best effort, because {why}"))
+
+
+@pytest.fixture(autouse=True)
+def _delete_partitions(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Delete the partitions of a test at its end: other tests create the same queues without them."""
+    yield
+    if "rabbitmq_server" in request.fixturenames:
+        server = request.getfixturevalue("rabbitmq_server")
+        if any(".partition-" in queue for queue in server.queues):
+            server.delete_queues()

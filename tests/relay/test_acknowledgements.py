@@ -58,6 +58,51 @@ def test_exactly_the_settled_messages_are_acknowledged(turns: list[list[tuple[in
     asyncio.run(run())
 
 
+def test_acknowledgements_are_held_back_until_all_earlier_messages_are_settled() -> None:
+    """The end of a drain does not wait for messages that came later, and nothing is sent before `resume`."""
+
+    async def run() -> None:
+        channel: Any = RecordingChannel()
+        acknowledgements, drained = Acknowledgements(channel), list[set[int]]()
+        channel.unsettled = {1, 2, 3}
+        acknowledgements.add(1)
+        acknowledgements.add(2)
+        acknowledgements.hold()
+        acknowledgements.drain(lambda: drained.append(set(channel.unsettled)))
+        acknowledgements.add(3)
+        acknowledgements.acknowledge(2)
+        await asyncio.sleep(0)
+        assert drained == []
+        acknowledgements.acknowledge(1)
+        await asyncio.sleep(0)
+        assert drained == [{1, 2, 3}]
+        acknowledgements.resume()
+        assert channel.unsettled == {3}
+
+    asyncio.run(run())
+
+
+def test_a_drain_without_messages_ends_at_once() -> None:
+    """Who has received nothing can hand over without waiting, and also whose last message was rejected."""
+
+    async def run() -> int:
+        channel: Any = RecordingChannel()
+        acknowledgements, ends = Acknowledgements(channel), list[bool]()
+        acknowledgements.hold()
+        acknowledgements.drain(lambda: ends.append(True))
+        await asyncio.sleep(0)
+        acknowledgements.resume()
+        channel.unsettled = {1}
+        acknowledgements.add(1)
+        acknowledgements.hold()
+        acknowledgements.drain(lambda: ends.append(True))
+        acknowledgements.reject(1)
+        await asyncio.sleep(0)
+        return len(ends)
+
+    assert asyncio.run(run()) == 2
+
+
 def test_messages_in_order_need_one_frame() -> None:
     """The messages of a turn that are the oldest ones are acknowledged with one frame."""
 

@@ -158,20 +158,25 @@ def test_a_publisher_without_the_permission_to_write_is_unconfirmed(rabbitmq_ser
         publish(limited(rabbitmq_server), 3)
 
 
+@pytest.mark.parametrize("partitions", ["1", "2"])
 def test_the_permissions_of_the_documentation_suffice(
-    rabbitmq_server: RabbitMqServer, broker: RabbitMqUnderTest, endpoint: WorkerEndpoint, tmp_path: Path
+    rabbitmq_server: RabbitMqServer,
+    broker: RabbitMqUnderTest,
+    endpoint: WorkerEndpoint,
+    tmp_path: Path,
+    partitions: str,
 ) -> None:
-    """With the permissions of docs/brokers.md, queues are created, and a message is dead-lettered."""
+    """With those of docs/brokers.md, queues are created, and a message is returned and dead-lettered."""
     endpoint.answer = lambda _: 503
-    broker.create("--max-attempts", "1")
+    options = ("--max-attempts", "2", "--min-backoff", "1", "--partitions", partitions)
+    broker.create(*options)
     rabbitmq_server.set_permissions("scrape-.*", "amq.default|scrape-.*", "scrape-.*")
-    assert run(limited(rabbitmq_server), "--create", "--max-attempts", "1").returncode == 0
+    assert run(limited(rabbitmq_server), "--create", *options).returncode == 0
     rabbitmq_server.set_permissions("", "scrape-.*", "")
     publish(limited(rabbitmq_server))
     rabbitmq_server.set_permissions("", "amq.default|scrape-.*", "scrape-.*")
-    with running_relay(
-        limited(rabbitmq_server), endpoint.url, tmp_path / "relay.log", "--max-attempts", "1"
-    ) as relay:
+    log = tmp_path / "relay.log"
+    with running_relay(limited(rabbitmq_server), endpoint.url, log, *options) as relay:
         wait_until(lambda: relay.counter("dead_lettered") == 1)
         wait_until(broker.is_empty)
     assert len(broker.dead_letters()) == 1

@@ -21,6 +21,7 @@ ENDPOINT = ("--endpoint", "http://127.0.0.1:1/")
         (URL, (*ENDPOINT, "--window", "0"), "is not a whole number 1–32767"),
         (URL, (*ENDPOINT, "--max-attempts", "101"), "is not a whole number 1–100"),
         (URL, (*ENDPOINT, "--min-backoff", "20", "--max-backoff", "10"), "--max-backoff must not be less"),
+        (URL, (*ENDPOINT, "--partitions", "0"), "is not a whole number 1–64"),
         (URL, (*ENDPOINT, "--audience", "worker"), "must be given together"),
     ],
 )

@@ -167,9 +167,16 @@ def test_a_missing_queue_is_explained(
     assert "Traceback" not in done.stderr
 
 
-def test_several_relays_that_keep_the_order_are_refused(redis_broker: RedisUnderTest) -> None:
-    """`--single-active` is refused, since Redis cannot keep what it promises."""
-    done = run(redis_broker.url, *ENDPOINT, "--single-active")
+@pytest.mark.parametrize(
+    "arguments",
+    [(*ENDPOINT, "--single-active"), (*ENDPOINT, "--partitions", "2"), ("--create", "--partitions", "2")],
+    ids=" ".join,
+)
+def test_several_relays_that_keep_the_order_are_refused(
+    redis_broker: RedisUnderTest, arguments: tuple[str, ...]
+) -> None:
+    """`--single-active` and `--partitions` are refused, since Redis cannot keep what they promise."""
+    done = run(redis_broker.url, *arguments)
     assert done.returncode == 2
     assert "start one relay only" in done.stderr
 

@@ -1,30 +1,35 @@
-"""If one relay of RabbitMQ at a time receives, an ordering key has one open push, also while a relay stops."""
+"""If one relay at a time receives, an ordering key has one open push, also while a relay stops."""
 
 from pathlib import Path
 from threading import Event
+
+import pytest
 
 from publishing.publisher import Message
 from tests.relay.brokers import RabbitMqUnderTest
 from tests.relay.relay_process import running_relay
 from tests.relay.worker_endpoint import Push, WorkerEndpoint
 from tests.servers.rabbitmq import RabbitMqServer
-from tests.servers.waiting import wait_until
+from tests.servers.waiting import MAX_WAIT_SECONDS, wait_until
 
 KEY = "example.org#0"
-#: For so long a push stays open, in which another relay would deliver the next message of the key, too early.
+#: For so long the push of a relay that stops stays open. Another relay that received would deliver the next
+#: message of the key in this time.
 OPEN_SECONDS = 3.0
 
 
+@pytest.mark.parametrize("option", [("--single-active",), ("--partitions", "2")], ids=" ".join)
 def test_a_relay_that_stops_ends_its_push_before_the_next_relay_begins(
-    rabbitmq_server: RabbitMqServer, endpoint: WorkerEndpoint, tmp_path: Path
+    rabbitmq_server: RabbitMqServer, endpoint: WorkerEndpoint, tmp_path: Path, option: tuple[str, ...]
 ) -> None:
     """The next message of the key is pushed by the other relay, after the push of the one that stops."""
     broker = RabbitMqUnderTest(rabbitmq_server)
-    broker.create("--single-active")
-    is_next_pushed = Event()
+    broker.create(*option)
+    is_stopping, is_next_pushed = Event(), Event()
 
     def answer(push: Push) -> int:
         if push.data == "0":
+            is_stopping.wait(MAX_WAIT_SECONDS)
             is_next_pushed.wait(OPEN_SECONDS)
         else:
             is_next_pushed.set()
@@ -34,11 +39,14 @@ def test_a_relay_that_stops_ends_its_push_before_the_next_relay_begins(
     publisher = broker.publisher("scrape-jobs")
     publisher.publish(Message(b"0", {}, KEY))
     first_log, second_log = tmp_path / "first.log", tmp_path / "second.log"
-    with running_relay(broker.url, endpoint.url, first_log, "--single-active") as first:
+    with running_relay(broker.url, endpoint.url, first_log, *option) as first:
         wait_until(lambda: len(endpoint.pushes) == 1)
         publisher.publish(Message(b"1", {}, KEY))
-        with running_relay(broker.url, endpoint.url, second_log, "--single-active") as second:
-            assert first.terminate() == 0
+        with running_relay(broker.url, endpoint.url, second_log, *option) as second:
+            first.process.terminate()
+            wait_until(lambda: "relay_stops" in first.output())
+            is_stopping.set()
+            assert first.process.wait(MAX_WAIT_SECONDS) == 0
             wait_until(lambda: second.counter("acknowledged") == 1)
             wait_until(broker.is_empty)
     publisher.close()

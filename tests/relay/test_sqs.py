@@ -136,6 +136,12 @@ def test_single_active_needs_fifo_queues(sqs: SqsUnderTest) -> None:
     assert_refused(sqs.url, "--single-active needs FIFO queues", *ENDPOINT, "--single-active")
 
 
+@pytest.mark.parametrize("command", [ENDPOINT, ("--create",)], ids=["relay", "create"])
+def test_partitions_are_refused(sqs: SqsUnderTest, command: tuple[str, ...]) -> None:
+    """The sentence says that FIFO queues keep the order for any number of relays."""
+    assert_refused(sqs.url, "--partitions: SQS needs none: with FIFO queues", *command, "--partitions", "2")
+
+
 def test_a_queue_from_which_sqs_takes_messages_too_early_is_refused(sqs: SqsUnderTest) -> None:
     """SQS would move the messages before their last attempt, and without a reason."""
     attempts = ("--max-attempts", str(2 + SPARE_RECEIVES))

@@ -21,6 +21,7 @@ class Push:
         ordering_key: the ordering key; `""` if missing.
         attributes: the attributes.
         authorization: the request's `Authorization` header.
+        path: the path of the request, by which a test can tell relays apart.
         began: when it arrived, monotonic seconds.
     """
 
@@ -30,6 +31,7 @@ class Push:
     ordering_key: str
     attributes: dict[str, str]
     authorization: str
+    path: str
     began: float
 
 
@@ -57,7 +59,7 @@ class WorkerEndpoint:
     _open: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def receive(self, body: bytes, authorization: str) -> int | None:
+    def receive(self, body: bytes, authorization: str, path: str) -> int | None:
         """Record a push; return the status of its answer."""
         document = json.loads(body)
         message = document["message"]
@@ -68,6 +70,7 @@ class WorkerEndpoint:
             message.get("orderingKey", ""),
             message.get("attributes", {}),
             authorization,
+            path,
             time.monotonic(),
         )
         with self._lock:
@@ -96,7 +99,7 @@ def running_endpoint() -> Iterator[WorkerEndpoint]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            status = endpoint.receive(body, self.headers.get("Authorization", ""))
+            status = endpoint.receive(body, self.headers.get("Authorization", ""), self.path)
             if status is None:
                 self.close_connection = True
                 return

@@ -17,8 +17,6 @@ from tests.servers.certificates import CertificateAuthority
 from tests.servers.requirements import skip_or_fail
 from tests.servers.waiting import wait_until
 
-PLUGIN = "rabbitmq_consistent_hash_exchange"  #: distributes messages by their ordering key
-
 
 @dataclass
 class RabbitMqServer:
@@ -65,6 +63,13 @@ class RabbitMqServer:
         self.node.wait(self.launcher)
         wait_until(self._accepts_clients, "RabbitMQ accepts clients")
 
+    def delete_queues(self) -> None:
+        """Delete the queues of the last test."""
+        with self.channel() as channel:
+            for queue in self.queues:
+                channel.queue_delete(queue)
+        self.queues = []
+
     def set_permissions(self, configure: str, write: str, read: str) -> None:
         """Set what the user `limited` may do, by regular expressions of names; its password is `secret`."""
         backend, name = "rabbit_auth_backend_internal", '<<"limited">>'
@@ -103,7 +108,7 @@ def running_rabbitmq(directory: Path) -> Iterator[RabbitMqServer]:
     """Run RabbitMQ with its data below `directory`; skip the test if it is not installed."""
     if not SERVERS["rabbitmq"].is_installed():
         skip_or_fail(f"RabbitMQ is not installed: {SERVERS['rabbitmq'].installation}")
-    node, tls_port = rabbitmq_node(directory / "rabbitmq", PLUGIN), free_port()
+    node, tls_port = rabbitmq_node(directory / "rabbitmq"), free_port()
     ca_file = _add_tls(directory / "rabbitmq", tls_port)
     with ProcessWatcher() as watcher, Launcher(directory, watcher) as launcher:
         server = RabbitMqServer(node, launcher, start_rabbitmq(launcher, node), tls_port, ca_file)
