@@ -94,5 +94,14 @@ class Shutdown:
 
     def _end_attempts(self) -> None:
         for greenlet in list(self._attempts):
-            error = AttemptFailed(Reason.SHUTDOWN, "the worker is shutting down; the job will be redelivered")
-            gevent.kill(greenlet, error)
+            gevent.get_hub().loop.run_callback(self._end_attempt, greenlet)
+
+    def _end_attempt(self, greenlet: gevent.Greenlet) -> None:
+        """Raise an error in a greenlet if its attempt is still running.
+
+        This runs in gevent's loop, so that nothing else runs between the test and the error. An error from
+        `gevent.kill` may come after the attempt, while its greenlet publishes the outcome or reads a request.
+        """
+        if greenlet in self._attempts:
+            reason = "the worker is shutting down; the job will be redelivered"
+            greenlet.throw(AttemptFailed(Reason.SHUTDOWN, reason))

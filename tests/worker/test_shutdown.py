@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import gevent
 import pytest
+from gevent.event import Event
 from google.cloud.pubsub_v1 import SubscriberClient
 
 from contract.attempt import AttemptFailed
@@ -122,6 +123,26 @@ def test_waits_end_when_the_shutdown_begins() -> None:
     with pytest.raises(AttemptFailed):
         shutdown.wait(MAX_WAIT_SECONDS)
     shutdown.hold(MAX_WAIT_SECONDS)
+
+
+def test_attempt_that_finishes_when_its_time_is_over_is_not_disturbed() -> None:
+    """If an attempt finishes just before it would be ended, what follows it gets no error."""
+    shutdown = Shutdown(grace_seconds=0)
+    page = Event()
+
+    def scrape_and_publish() -> str:
+        with shutdown.attempt():
+            page.wait(MAX_WAIT_SECONDS)
+        gevent.sleep(0)
+        return "published"
+
+    running = gevent.spawn(scrape_and_publish)
+    gevent.sleep(0)
+    # Given a page that comes in the same turn of gevent's loop in which the grace period ends
+    gevent.spawn_later(0, page.set)
+    shutdown.begin()
+    # Then its outcome is published
+    assert running.get(timeout=MAX_WAIT_SECONDS) == "published"
 
 
 def test_waits_end_by_themselves() -> None:
