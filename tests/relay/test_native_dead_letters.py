@@ -17,7 +17,8 @@ from tests.relay.ledger_process import running_ledger
 from tests.servers.rabbitmq import RabbitMqServer
 from tests.servers.waiting import MAX_WAIT_SECONDS, wait_until
 
-JOB = Message(b'{"version": 2, "url": "https://shop.example/"}', {"run_id": "books-1", "job_id": "a"})
+BODY = b'{"version": 2, "url": "https://shop.example/"}'
+JOB = Message(BODY, {"run_id": "books-1", "job_id": "a"}, "shop.example#0")
 MORE_THAN_THE_DEFAULT = 25  #: RabbitMQ 4 drops a message after 20 returns, unless its queue says otherwise
 
 
@@ -32,7 +33,7 @@ def return_messages(server: RabbitMqServer, queue: str, times: int) -> None:
 
 @pytest.mark.parametrize(
     ("option", "queue"),
-    [((), "scrape-jobs-push"), (("--partitions", "2"), "scrape-jobs-push.partition-01")],
+    [((), "scrape-jobs-push"), (("--partitions", "2"), "scrape-jobs-push.partition-00")],
     ids=["one queue", "partitions"],
 )
 def test_the_delivery_limit_is_the_reason_of_a_dead_letter(
