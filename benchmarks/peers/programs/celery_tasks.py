@@ -18,7 +18,7 @@ app.conf.worker_hijack_root_logger = False
 if os.environ["CELERY_SETTINGS"] == "recommended":
     app.conf.task_acks_late = True
     app.conf.task_reject_on_worker_lost = True
-    # With the default pool of 10 connections, 100 threads or greenlets fail to acknowledge on Redis, and jobs run twice.
+    # With the default pool of 10 connections, 100 threads fail to acknowledge on Redis, and jobs run twice.
     app.conf.broker_pool_limit = 200
     if app.conf.broker_url.startswith("amqp:"):
         app.conf.broker_transport_options = {"confirm_publish": True}
