@@ -32,9 +32,9 @@ TEN_ATTEMPTS = replace(DELIVERY, max_delivery_attempts=10)
 #: What gunicorn logs about a process that was killed, or that ends while requests are open.
 KILLED = (r"was sent SIG(?:KILL|TERM)", r"Worker \(pid:\d+\) exited with code")
 #: What localpubsub logs about a write that fails. The full disk cuts the log, too, at any character,
-#: so that the next line follows at once.
+#: so that the next line follows at once, which may be the first one after a restart.
 DISK_FULL = (
-    r"ERROR(?: localpubsub[a-z_.]*(?: loc[a-z ]*)?)?(?:$|\d{4}-)"
+    r"ERROR(?: localpubsub[a-z_.]*(?: loc[a-z ]*)?)?(?:$|\d{4}-|localpubsub: gRPC on )"
     r"|ERROR localpubsub\.storage\.journal .* could not write"
     r"|ERROR localpubsub\.exports\.exports export_failed .* warehouse\.db cannot be written"
 )

@@ -9,7 +9,7 @@ import pytest
 
 from console.ledger.sqlite_views import table
 from tests.journey.chaos.campaign import drive
-from tests.journey.chaos.faults import FAULTS
+from tests.journey.chaos.faults import DISK_FULL, FAULTS
 from tests.journey.chaos.logs import unexplained_lines
 from tests.journey.chaos.system import System, running_system
 from tests.journey.chaos.verdict import Row, judge
@@ -118,6 +118,15 @@ def test_an_unknown_error_in_a_log_is_reported(tmp_path: Path, service: str, lin
     (tmp_path / f"{service}.log").write_text(f"{line}\n", encoding="utf-8")
     assert len(unexplained_lines(tmp_path, ())) == 1
     assert unexplained_lines(tmp_path, (r"something_new|internal_error|broke|crashed|Trace|SIGKILL",)) == []
+
+
+@pytest.mark.parametrize("rest", ["", "2026-11-30 23:02:18 INFO", "localpubsub: gRPC on 127.0.0.1:1"])
+def test_a_line_that_a_full_disk_has_cut_is_expected(tmp_path: Path, rest: str) -> None:
+    """The line of an error may end anywhere if the disk is full; the next line follows at once."""
+    line = f"2026-11-30 23:02:17 ERROR localpubsub.storage.journal localpubsub {rest}"
+    (tmp_path / "pubsub.log").write_text(f"{line}\n", encoding="utf-8")
+    assert len(unexplained_lines(tmp_path, ())) == 1
+    assert unexplained_lines(tmp_path, (DISK_FULL,)) == []
 
 
 def test_documented_events_are_no_finding(tmp_path: Path) -> None:
