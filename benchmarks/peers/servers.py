@@ -49,14 +49,9 @@ class RabbitMqNode(rabbitmq.RabbitMqNode):
         _await_answer(launcher, self.probe)
 
 
-def rabbitmq_node(data: Path, *plugins: str) -> RabbitMqNode:
-    """Return a node whose files are in the new directory `data`.
-
-    Args:
-        data: the directory.
-        plugins: the plugins that are enabled.
-    """
-    node = RabbitMqNode(data, free_port(), free_port(), free_port(), plugins)
+def rabbitmq_node(data: Path) -> RabbitMqNode:
+    """Return a node whose files are in the new directory `data`."""
+    node = RabbitMqNode(data, free_port(), free_port(), free_port())
     BrokerServer(node.url, data, (), node.files).write_files()
     return node
 
