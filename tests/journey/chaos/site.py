@@ -111,11 +111,12 @@ class ChaosSite:
         """Send the file of URLs; a request for which a number of lines was set stops there for ever."""
         hold = self._holds.pop(0) if self._holds else len(self._urls)
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
-        await response.prepare(request)
-        for start in range(0, hold, LINES_PER_CHUNK):
-            lines = self._urls[start : min(hold, start + LINES_PER_CHUNK)]
-            await response.write("".join(f"{line}\n" for line in lines).encode())
-            await asyncio.sleep(0)
+        with suppress(ConnectionResetError):  # the dispatcher was killed
+            await response.prepare(request)
+            for start in range(0, hold, LINES_PER_CHUNK):
+                lines = self._urls[start : min(hold, start + LINES_PER_CHUNK)]
+                await response.write("".join(f"{line}\n" for line in lines).encode())
+                await asyncio.sleep(0)
         if hold < len(self._urls):
             await asyncio.Event().wait()
         return response
@@ -145,10 +146,12 @@ class ChaosSite:
 
     async def _drip(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/html"})
-        await response.prepare(request)
-        while True:
-            await response.write(b"<")
-            await asyncio.sleep(DRIP_SECONDS)
+        with suppress(ConnectionResetError):  # the worker was killed, or waits no longer
+            await response.prepare(request)
+            while True:
+                await response.write(b"<")
+                await asyncio.sleep(DRIP_SECONDS)
+        return response
 
 
 class SiteClient:
