@@ -84,12 +84,10 @@ class Scheduler:
         self.after(delay, lambda: task.dead or task.switch(function, *arguments))
         return task
 
-    def kill(self, task: greenlet, error: BaseException | None = None) -> None:
-        """Raise `error` in a waiting greenlet, or end the greenlet without one; call it from an event."""
-        if task.dead:
-            return
-        # A greenlet that has not started has nothing to raise the error in.
-        task.throw(GreenletExit if error is None or not task else error)
+    def kill(self, task: greenlet) -> None:
+        """End a greenlet; call it from an event."""
+        if not task.dead:
+            task.throw(GreenletExit)
 
     def sleep(self, seconds: float) -> None:
         """Let the calling greenlet wait."""

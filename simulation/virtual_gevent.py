@@ -11,7 +11,7 @@ from greenlet import getcurrent, greenlet
 from simulation.scheduler import Scheduler, Timer
 
 Greenlet = greenlet
-__all__ = ["Event", "Greenlet", "Semaphore", "get_hub", "getcurrent", "kill", "sleep", "spawn_later", "use"]
+__all__ = ["Event", "Greenlet", "Semaphore", "get_hub", "getcurrent", "sleep", "spawn_later", "use"]
 
 _running: list[Scheduler] = []
 
@@ -29,12 +29,6 @@ def monotonic() -> float:
 def sleep(seconds: float = 0.0) -> None:
     """Let the calling greenlet wait."""
     _running[0].sleep(seconds)
-
-
-def kill(task: greenlet, error: BaseException) -> None:
-    """Raise `error` in a greenlet, soon."""
-    scheduler = _running[0]
-    scheduler.after(0.0, lambda: scheduler.kill(task, error))
 
 
 def spawn_later(seconds: float, function: Callable[..., object], *arguments: object) -> greenlet:
@@ -70,6 +64,10 @@ class Loop:
     def timer(self, seconds: float) -> LoopTimer:
         """Return a timer, which has not started."""
         return LoopTimer(seconds)
+
+    def run_callback(self, callback: Callable[..., object], *arguments: object) -> None:
+        """Call a function soon, from the loop; it must not wait."""
+        _running[0].after(0.0, lambda: callback(*arguments))
 
 
 class Hub:
