@@ -89,8 +89,10 @@ def test_a_replica_confirms_nothing(
 
 def test_a_cluster_is_refused(tmp_path: Path, publishing_to_redis: Callable[..., RedisPublisher]) -> None:
     """A node of a Redis Cluster is refused, since dead letters and jobs would be on different nodes."""
+    # Without this option the port would be 10,000 more than Redis' port, and may be in use.
+    cluster = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
     with (
-        running_redis(tmp_path, *DURABLE, "--cluster-enabled", "yes") as server,
+        running_redis(tmp_path, *DURABLE, *cluster) as server,
         pytest.raises(PublishUnconfirmed, match="a node of a Redis Cluster"),
     ):
         publishing_to_redis("scrape-jobs", 1, server.url).publish(MESSAGE)

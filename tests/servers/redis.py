@@ -70,6 +70,7 @@ class RedisServer:
         wait_until(self._answers, "Redis answers")
 
     def _answers(self) -> bool:
+        assert self.process.poll() is None, f"Redis has ended; its log is in {self.launcher.data}"
         with suppress(redis.RedisError):
             return bool(self.run("PING") == b"PONG")
         return False
