@@ -133,7 +133,7 @@ def run(results: Results, chosen: argparse.Namespace) -> list[str]:
         if reason := system.missing():
             console.print(f"{system.name} is skipped: {reason}", markup=False)
             systems.remove(system)
-    results.machine, results.versions = machine(), versions(systems)
+    results.machine, results.versions = machine(), {**results.versions, **versions(systems)}
     todo = left(results, systems, chosen)
     columns = (
         TextColumn("{task.description}", markup=False),
