@@ -36,6 +36,8 @@ QUORUM: dict[str, object] = {"x-queue-type": "quorum"}
 #: drops a message after 20 returns: https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling
 #: RabbitMQ 4 documents -1 as no limit, but 3.10 accepts -1 and drops a message at its first return.
 UNLIMITED = 2**31 - 1
+#: Arguments of a queue that keeps each message until it is acknowledged.
+KEPT: dict[str, object] = {**QUORUM, "x-delivery-limit": UNLIMITED}
 #: At-least-once dead-lettering needs both of the other arguments; without it RabbitMQ moves messages at most
 #: once, and loses those that no queue takes.
 AT_LEAST_ONCE: dict[str, object] = {
@@ -78,8 +80,7 @@ def queues_of(subscription: Subscription) -> Iterator[Queue]:
     """Yield the queue of a subscription, or those of its partitions, and its retry queues."""
     redelivery, name = subscription.redelivery, subscription.name
     if redelivery is None:
-        kept: dict[str, object] = {**QUORUM, "x-delivery-limit": UNLIMITED}
-        yield Queue(name, kept, subscription.topic, subscription.attribute)
+        yield Queue(name, KEPT, subscription.topic, subscription.attribute)
         return
     arguments: dict[str, object] = {
         **AT_LEAST_ONCE,
@@ -175,8 +176,7 @@ def _create_labels(connection: pika.BlockingConnection) -> None:
             raise
         channel.confirm_delivery()
         channel.exchange_declare(name, "fanout", durable=True)
-        kept = {**QUORUM, "x-delivery-limit": UNLIMITED}
-        channel.queue_declare(name, durable=True, arguments=kept)
+        channel.queue_declare(name, durable=True, arguments=KEPT)
         channel.queue_bind(name, name)
         empty = new_labels({})
         properties = write_properties(empty, new_message_id())
