@@ -128,6 +128,8 @@ def _remedy(code: int, text: str) -> str:
         )
     if code == 320:
         return "; RabbitMQ was stopped, or an operator closed the connection"
+    if code == 541:
+        return "; RabbitMQ itself failed: its log says why, and docs/brokers.md which failure needs a restart"
     return ""
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from relay.options import parse
+from tests.relay.brokers import RabbitMqUnderTest
 from tests.relay.relay_process import run
 from tests.servers.rabbitmq import RabbitMqServer
 
@@ -80,3 +81,12 @@ def test_a_queue_that_is_not_a_quorum_queue_is_explained(rabbitmq_server: Rabbit
     with rabbitmq_server.channel() as channel:
         assert channel.basic_get("scrape-jobs-push", auto_ack=True)[2] == b"kept"
         channel.queue_delete("scrape-jobs-push")
+
+
+def test_a_failure_of_rabbitmq_itself_is_explained(rabbitmq_server: RabbitMqServer) -> None:
+    """If RabbitMQ cannot declare a queue, for a reason of its own, the sentence names its log and a guide."""
+    broker = RabbitMqUnderTest(rabbitmq_server)
+    with rabbitmq_server.no_at_least_once(), pytest.raises(AssertionError) as failed:
+        broker.create()
+    broker.create()
+    assert failed.match(r"INTERNAL_ERROR; RabbitMQ itself failed: .* docs/brokers.md")

@@ -17,6 +17,17 @@ from tests.servers.certificates import CertificateAuthority
 from tests.servers.requirements import skip_or_fail
 from tests.servers.waiting import wait_until
 
+#: `sys:get_state` answers when a process has started.
+_ALL_MOVE_AT_LEAST_ONCE = """
+    Strategy = fun(Queue) ->
+        rabbit_misc:table_lookup(amqqueue:get_arguments(Queue), <<"x-dead-letter-strategy">>)
+    end,
+    Queues = [Queue || Queue <- rabbit_amqqueue:list(), Strategy(Queue) =/= undefined],
+    Processes = [Process || {_, Process, _, _} <- supervisor:which_children(rabbit_fifo_dlx_sup)],
+    [catch sys:get_state(Process, infinity) || Process <- Processes],
+    length(Processes) =:= length(Queues).
+"""
+
 
 @dataclass
 class RabbitMqServer:
@@ -62,6 +73,7 @@ class RabbitMqServer:
         self.process = self.launcher.restart(self.process)
         self.node.wait(self.launcher)
         wait_until(self._accepts_clients, "RabbitMQ accepts clients")
+        wait_until(self._dead_letters_at_least_once, "RabbitMQ moves messages at least once")
 
     def delete_queues(self) -> None:
         """Delete the queues of the last test."""
@@ -69,6 +81,10 @@ class RabbitMqServer:
             for queue in self.queues:
                 channel.queue_delete(queue)
         self.queues = []
+
+    def all_queues(self) -> list[str]:
+        """Return the names of all queues."""
+        return self._control("list_queues", "--silent", "name").split()
 
     def set_permissions(self, configure: str, write: str, read: str) -> None:
         """Set what the user `limited` may do, by regular expressions of names; its password is `secret`."""
@@ -80,10 +96,30 @@ class RabbitMqServer:
             f' {backend}:set_permissions({name}, <<"/">>, {rules}, <<"test">>).',
         )
 
-    def _control(self, *arguments: str) -> None:
+    @contextmanager
+    def no_at_least_once(self) -> Iterator[None]:
+        """End all processes of at-least-once dead-lettering, as after the failure in docs/brokers.md."""
+        self._control("eval", "ok = supervisor:terminate_child(rabbit_sup, rabbit_fifo_dlx_sup).")
+        try:
+            yield
+        finally:
+            self._control("eval", "{ok, _} = supervisor:restart_child(rabbit_sup, rabbit_fifo_dlx_sup).")
+
+    def _control(self, *arguments: str) -> str:
         command = [str(RABBITMQ.with_name("rabbitmqctl")), "-n", self.node.environment["RABBITMQ_NODENAME"]]
         environment = {**os.environ, **self.node.environment}
-        subprocess.run([*command, *arguments], env=environment, check=True, capture_output=True)
+        return subprocess.run(
+            [*command, *arguments], env=environment, check=True, stdout=subprocess.PIPE, text=True
+        ).stdout
+
+    def _dead_letters_at_least_once(self) -> bool:
+        """Return whether all queues with at-least-once dead-lettering are ready for it.
+
+        RabbitMQ 3.10 has a process for each, which starts when the queue has elected its leader. If the queue
+        is deleted while the process starts, all these processes crash, those of other queues too, and every
+        later declaration of such a queue is answered with INTERNAL_ERROR until RabbitMQ starts again.
+        """
+        return self._control("eval", _ALL_MOVE_AT_LEAST_ONCE).strip() == "true"
 
     def _accepts_clients(self) -> bool:
         try:
