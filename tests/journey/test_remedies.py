@@ -109,23 +109,28 @@ def publish_job(stack: Stack, url: str, recipe: Mapping[str, object], **fields: 
 
 def test_rate_limited_is_mended_by_replays_and_by_delay_seconds(tmp_path: Path) -> None:
     """Jobs that waited too long for a Crawl-delay succeed after replays; with `delay_seconds` none dies."""
-    site = PacedSite(crawl_delay=1)
-    with serving_paced(site), running_stack(tmp_path / "data", WAIT_BUDGET_SECONDS="2") as stack:
+    # Five attempts wait for 10 s together, so the second job dies at least once before its slot.
+    slow, fast = PacedSite(crawl_delay=30), PacedSite(crawl_delay=1)
+    with (
+        serving_paced(slow),
+        serving_paced(fast, "127.0.0.2"),
+        running_stack(tmp_path / "data", WAIT_BUDGET_SECONDS="2") as stack,
+    ):
         # Given more pages than the attempts can wait for
-        run_id = dispatch(stack.dispatcher_url, site.pages(25))
-        ended = await_end(stack, run_id, 25)
+        run_id = dispatch(stack.dispatcher_url, slow.pages(2))
+        ended = await_end(stack, run_id, 2)
         assert 0 < ended.dead == ended.dead_infrastructure
         # When just these are replayed, as often as some are dead again
         while ended.dead:
             printed = advice(stack, run_id, REASON_MEANINGS[Reason.RATE_LIMITED].remedy)
             replay_as_shown(stack, printed)
             await_accounting(stack, run_id, partial(has_fewer_dead, ended))
-            ended = await_end(stack, run_id, 25)
+            ended = await_end(stack, run_id, 2)
         # Then all succeed, and each page was requested once
-        assert ended.succeeded == 25
-        assert len(site.requests) == 25
+        assert ended.succeeded == 2
+        assert len(slow.requests) == 2
         # And when the crawl has delay_seconds, no attempt fails
-        paced = dispatch(stack.dispatcher_url, site.pages(5), politeness={"delay_seconds": 1})
+        paced = dispatch(stack.dispatcher_url, fast.pages(5), politeness={"delay_seconds": 1})
         assert await_end(stack, paced, 5).succeeded == 5
         assert stack.ledger.failures(paced) == []
 
