@@ -137,15 +137,16 @@ def test_rate_limited_is_mended_by_replays_and_by_delay_seconds(tmp_path: Path) 
 
 def test_queued_too_long_is_mended_by_more_page_slots(tmp_path: Path) -> None:
     """Jobs that found no page slot succeed after a replay, with a larger PAGE_CONCURRENCY."""
-    with serving_slowly(3) as urls:
+    # While one job has the only page slot, five attempts of the others wait for 5 s together.
+    with serving_slowly(15) as urls:
         with running_stack(tmp_path / "data", PAGE_CONCURRENCY="1") as stack:
-            run_id = dispatch(stack.dispatcher_url, urls)
-            ended = await_end(stack, run_id, 10)
+            run_id = dispatch(stack.dispatcher_url, urls[:3])
+            ended = await_end(stack, run_id, 3)
             assert 0 < ended.dead == ended.dead_infrastructure
             printed = advice(stack, run_id, REASON_MEANINGS[Reason.QUEUED_TOO_LONG].remedy)
         with running_stack(tmp_path / "data", PAGE_CONCURRENCY="10") as stack:
             replay_as_shown(stack, printed)
-            assert await_accounting(stack, run_id, lambda now: now.succeeded == 10).dead == 0
+            assert await_accounting(stack, run_id, lambda now: now.succeeded == 3).dead == 0
 
 
 def test_page_budget_exceeded_is_mended_by_a_longer_budget(tmp_path: Path) -> None:
