@@ -1,1 +1,1 @@
-"""Publishes to Pub/Sub; a message counts as sent only once Pub/Sub has confirmed it."""
+"""Publishes to Pub/Sub or another broker; a message counts as sent only once the broker has confirmed it."""

@@ -2,7 +2,6 @@
 
 import logging
 import ssl
-from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlsplit
 
 import pika
@@ -10,6 +9,7 @@ from pika import exceptions
 
 from contract.broker_url import BrokerAddress, broker_address
 from contract.faults import ConfidentialFault
+from publishing.broker_tls import describe_tls_failure, tls_context
 
 # pika logs nine lines for each failed connection. `describe_failure` makes one sentence of them.
 logging.getLogger("pika").setLevel(logging.CRITICAL)
@@ -18,9 +18,6 @@ CONNECT_SECONDS = 10.0  #: time limit of a TCP connection, and of the protocols'
 #: Parameters that may follow `?` in BROKER_URL, with the names that RabbitMQ's own clients use
 #: (https://www.rabbitmq.com/docs/uri-query-parameters). Each is the path of a PEM file, and needs `amqps://`.
 FILES = ("cacertfile", "certfile", "keyfile")
-#: OpenSSL's codes for a certificate of another host name or address (X509_V_ERR_HOSTNAME_MISMATCH and
-#: X509_V_ERR_IP_ADDRESS_MISMATCH): https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/
-OTHER_HOST = {62, 64}
 
 
 def connection_parameters(url: str, name: str) -> pika.URLParameters:
@@ -45,7 +42,7 @@ def connection_parameters(url: str, name: str) -> pika.URLParameters:
     parameters.stack_timeout = CONNECT_SECONDS
     parameters.blocked_connection_timeout = None
     if address.scheme == "amqps":
-        parameters.ssl_options = pika.SSLOptions(_tls_context(files), address.host)
+        parameters.ssl_options = pika.SSLOptions(tls_context(files), address.host)
     return parameters
 
 
@@ -60,30 +57,6 @@ def _files(query: str, *, is_tls: bool) -> dict[str, str]:
     if "keyfile" in files and "certfile" not in files:
         raise ConfidentialFault("has the parameter keyfile without certfile")
     return files
-
-
-def _tls_context(files: Mapping[str, str]) -> ssl.SSLContext:
-    """Return a context that trusts the authorities of `cacertfile`, or those of this machine.
-
-    OpenSSL finds the latter by SSL_CERT_FILE and SSL_CERT_DIR.
-    """
-    try:
-        context = ssl.create_default_context(cafile=files.get("cacertfile"))
-    except OSError as error:  # ssl.SSLError is one
-        raise _unusable("cacertfile", files, error) from None
-    if "certfile" in files:
-        try:
-            # Without a password OpenSSL would ask for one on the terminal.
-            context.load_cert_chain(files["certfile"], files.get("keyfile"), password="")
-        except OSError as error:
-            raise _unusable("certfile or keyfile", files, error) from None
-    return context
-
-
-def _unusable(names: str, files: Mapping[str, str], error: OSError) -> ConfidentialFault:
-    paths = " and ".join(files[name] for name in names.split(" or ") if name in files)
-    why = str(error) if isinstance(error, ssl.SSLError) else error.strerror
-    return ConfidentialFault(f"names {paths} as {names}, which cannot be used as PEM: {why}")
 
 
 def describe_failure(address: BrokerAddress, error: BaseException) -> str:
@@ -101,20 +74,8 @@ def describe_failure(address: BrokerAddress, error: BaseException) -> str:
     if isinstance(cause, exceptions.IncompatibleProtocolError):
         return f"the server at {address} does not speak AMQP 0-9-1; BROKER_URL must name RabbitMQ's AMQP port"
     if isinstance(cause, ssl.SSLError):
-        return f"RabbitMQ at {address}: {_tls_failure(cause)}"
+        return f"RabbitMQ at {address}: {describe_tls_failure(cause)}"
     return f"RabbitMQ at {address} cannot be reached: {str(cause) or type(cause).__name__}"
-
-
-def _tls_failure(error: ssl.SSLError) -> str:
-    if not isinstance(error, ssl.SSLCertVerificationError):
-        return f"TLS failed: {error}"
-    why = f"its certificate is not trusted: {error.verify_message}"
-    if error.verify_code in OTHER_HOST:
-        return f"{why}; the host of BROKER_URL must be a name in the certificate"
-    return (
-        f"{why}; name the file of its certificate authority at the end of BROKER_URL"
-        " (?cacertfile=/path/ca.pem), or in SSL_CERT_FILE"
-    )
 
 
 def _remedy(code: int, text: str) -> str:

@@ -8,12 +8,10 @@ from redis import exceptions
 
 from contract.broker_url import BrokerAddress, broker_address
 from contract.faults import ConfidentialFault
+from publishing.broker_tls import describe_tls_failure, tls_context
 
 MAX_DATABASE_DIGITS = 5  #: maximum length of the number of a database
 CONNECT_SECONDS = 10.0  #: time limit of a TCP connection, and of each step of the handshakes after it
-#: OpenSSL's codes for a certificate of another host name or address (X509_V_ERR_HOSTNAME_MISMATCH and
-#: X509_V_ERR_IP_ADDRESS_MISMATCH): https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/
-OTHER_HOST = {62, 64}
 #: Errors after which the same command may succeed later; redis-py makes classes of some, without their codes.
 #: Memory is full; a failover; the primary is down; slots move.
 TRANSIENT_ERRORS = (
@@ -94,11 +92,7 @@ def _tls(query: str, *, is_tls: bool) -> dict[str, str]:
         return {}
     if not is_tls:
         raise ConfidentialFault("has the parameter cacertfile, which needs rediss://")
-    try:
-        ssl.create_default_context(cafile=path)
-    except OSError as error:  # ssl.SSLError is one
-        why = str(error) if isinstance(error, ssl.SSLError) else error.strerror
-        raise ConfidentialFault(f"names {path} as cacertfile, which cannot be used as PEM: {why}") from None
+    tls_context({"cacertfile": path})
     return {"ssl_ca_certs": path}
 
 
@@ -113,7 +107,7 @@ def describe_failure(address: BrokerAddress, error: BaseException) -> str:
     if isinstance(error, exceptions.InvalidResponse):
         return f"the server at {address} does not speak the protocol of Redis"
     if isinstance(cause, ssl.SSLError):
-        return f"{server}: TLS failed: {cause}{_tls_remedy(cause)}"
+        return f"{server}: {describe_tls_failure(cause)}"
     if isinstance(error, exceptions.ResponseError):
         return f"{server}: {text}{_remedy(code, text)}"
     return f"{server} cannot be reached: {text}"
@@ -129,15 +123,6 @@ def is_transient(error: Exception) -> bool:
     if isinstance(error, exceptions.ResponseError) and not isinstance(error, TRANSIENT_ERRORS):
         return str(error).startswith(TRANSIENT_CODES)
     return isinstance(error, exceptions.RedisError)
-
-
-def _tls_remedy(error: ssl.SSLError) -> str:
-    if not isinstance(error, ssl.SSLCertVerificationError) or error.verify_code in OTHER_HOST:
-        return ""
-    return (
-        "; name the file of the certificate authority at the end of BROKER_URL (?cacertfile=/path/ca.pem),"
-        " or in SSL_CERT_FILE"
-    )
 
 
 def _remedy(code: str, text: str) -> str:
