@@ -3,6 +3,7 @@
 import errno
 import secrets
 import socket
+import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 
@@ -14,6 +15,8 @@ LOOPBACK = "127.0.0.1"
 #: binds it.
 FREE_RANGE = range(20_000, 32_768)
 MAX_TRIES = 100  #: maximum number of random ports to try; then the kernel chooses a port
+
+_kept = list[socket.socket]()  #: the sockets that keep the ports which `free_port` has returned
 
 
 def allocate_ports(wanted: Mapping[str, tuple[int, str]]) -> dict[str, int]:
@@ -29,10 +32,11 @@ def allocate_ports(wanted: Mapping[str, tuple[int, str]]) -> dict[str, int]:
         UsageError: some ports are in use or not permitted; the message names each of them.
     """
     ports, faults = dict[str, int](), list[str]()
-    with ExitStack() as listeners:
+    with ExitStack() as sockets:
         for purpose, (port, option) in wanted.items():
             try:
-                ports[purpose] = listeners.enter_context(_listen(port)).getsockname()[1]
+                bound = _listener(port) if port else _bind_free()
+                ports[purpose] = sockets.enter_context(bound).getsockname()[1]
             except OSError as error:
                 faults.append(f"{_describe(port, error)}; {purpose} needs it. Choose another with {option}.")
     if faults:
@@ -41,18 +45,38 @@ def allocate_ports(wanted: Mapping[str, tuple[int, str]]) -> dict[str, int]:
 
 
 def free_port() -> int:
-    """Return a free port, for a server that cannot choose a port and report its number."""
-    with _listen(0) as listener:
-        return int(listener.getsockname()[1])
+    """Return a free port, for a server that cannot choose a port and report its number.
+
+    On Linux no other call returns it until this process ends, also not while its server is stopped and
+    started again: a socket stays bound to it. That socket does not listen, so connections are refused, and a
+    server can bind the port, because both sockets have SO_REUSEADDR.
+    """
+    bound = _bind_free()
+    port = int(bound.getsockname()[1])
+    if sys.platform == "linux":
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _kept.append(bound)
+    else:
+        bound.close()
+    return port
 
 
-def _listen(port: int) -> socket.socket:
-    if port:
-        return _listener(port)
+def _bind_free() -> socket.socket:
     for _ in range(MAX_TRIES):
         with suppress(OSError):
-            return _listener(secrets.choice(FREE_RANGE))
-    return _listener(0)
+            return _bind(secrets.choice(FREE_RANGE))
+    return _bind(0)
+
+
+def _bind(port: int) -> socket.socket:
+    """Bind a port that no other socket has: without SO_REUSEADDR, it is shared with none."""
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        bound.bind((LOOPBACK, port))
+    except OSError:
+        bound.close()
+        raise
+    return bound
 
 
 def _listener(port: int) -> socket.socket:

@@ -4,6 +4,8 @@ import socket
 from contextlib import suppress
 from threading import Lock, Thread
 
+from console.stack.ports import free_port
+
 
 class Gate:
     """A gate in front of a server; it is open at first.
@@ -19,14 +21,14 @@ class Gate:
         self._target = target
         self._lock = Lock()
         self._sockets = set[socket.socket]()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._listener.getsockname()[1])
-        self._begin()
+        self.port = free_port()
+        self.open()
 
     def open(self) -> None:
-        """Accept connections again."""
+        """Accept connections, at first and after `close`."""
         self._listener = socket.create_server(("127.0.0.1", self.port))
-        self._begin()
+        self._accepting = Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     def close(self) -> None:
         """End all connections; further ones are refused."""
@@ -39,20 +41,19 @@ class Gate:
                 with suppress(OSError):
                     each.shutdown(socket.SHUT_RDWR)
 
-    def _begin(self) -> None:
-        self._accepting = Thread(target=self._accept, daemon=True)
-        self._accepting.start()
-
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
+                # `close` waits for this thread, and so ends this connection, too.
+                with self._lock:
+                    self._sockets.add(client)
                 Thread(target=self._forward, args=(client,), daemon=True).start()
 
     def _forward(self, client: socket.socket) -> None:
         with suppress(OSError), client, socket.create_connection(("127.0.0.1", self._target)) as server:
             with self._lock:
-                self._sockets |= {client, server}
+                self._sockets.add(server)
             back = Thread(target=_copy, args=(server, client), daemon=True)
             back.start()
             _copy(client, server)

@@ -1,13 +1,16 @@
 """Tests of ports: a port in use is reported before a service is started."""
 
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from console.errors import UsageError
-from console.stack.ports import FREE_RANGE, LOOPBACK, allocate_ports
+from console.stack import ports
+from console.stack.ports import FREE_RANGE, LOOPBACK, allocate_ports, free_port
 from tests.console.command import Scrapeq
 
 
@@ -54,9 +57,26 @@ def test_all_ports_in_use_are_reported_together(port_in_use: int) -> None:
 
 def test_port_zero_allocates_different_free_ports() -> None:
     """For port 0, different free ports are allocated, and a server can listen on each of them."""
-    ports = allocate_ports({f"service {number}": (0, "--port") for number in range(20)})
-    assert len(set(ports.values())) == 20
-    assert set(ports.values()) <= set(FREE_RANGE), "an outgoing connection may take such a port"
-    for port in ports.values():
+    allocated = allocate_ports({f"service {number}": (0, "--port") for number in range(20)})
+    assert len(set(allocated.values())) == 20
+    assert set(allocated.values()) <= set(FREE_RANGE), "an outgoing connection may take such a port"
+    for port in allocated.values():
         with socket.create_server((LOOPBACK, port)):
+            pass
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems share no port with a socket that listens")
+def test_a_free_port_is_returned_once_and_its_server_can_start_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else gets the port, also while its server does not run, and nothing but the server answers."""
+    port = free_port()
+    monkeypatch.setattr(ports, "FREE_RANGE", [port])
+    other = "import socket, sys; socket.socket().bind(('127.0.0.1', int(sys.argv[1])))"
+    for _ in range(2):
+        assert free_port() != port
+        assert allocate_ports({"service": (0, "--port")})["service"] != port
+        done = subprocess.run([sys.executable, "-c", other, str(port)], capture_output=True, check=False)
+        assert b"Address already in use" in done.stderr
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((LOOPBACK, port))
+        with socket.create_server((LOOPBACK, port)), socket.create_connection((LOOPBACK, port)):
             pass
