@@ -69,7 +69,7 @@ class RabbitMqPublisher(ChunkedPublisher[tuple[Message, str]]):
                 found = result.result(max(0.0, deadline - time.monotonic()))
             except TimeoutError:
                 result.cancel()
-                raise TimeoutError(self._sender.trouble or "RabbitMQ did not answer in time") from None
+                raise TimeoutError(self._sender.why_late()) from None
             if found is not None:
                 return found
             if time.monotonic() + LABELS_PAUSE_SECONDS > deadline:
@@ -105,6 +105,6 @@ class RabbitMqPublisher(ChunkedPublisher[tuple[Message, str]]):
             return outgoing.confirmed.result(timeout=max(0.0, deadline - time.monotonic()))
         except TimeoutError:
             outgoing.confirmed.cancel()
-            return TimeoutError(self._sender.trouble or "no response in time")
+            return TimeoutError(self._sender.why_late())
         except NotConfirmed as error:
             return error

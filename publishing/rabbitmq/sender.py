@@ -82,6 +82,10 @@ class Sender:
         self._start()
         self._loop.add_callback_threadsafe(self._perform)
 
+    def why_late(self) -> str:
+        """Return why RabbitMQ has not answered in time, as far as is known."""
+        return self.trouble or f"RabbitMQ at {self._address} did not answer in time"
+
     def close(self) -> None:
         """Send what is queued if there is a connection, and end it; does not wait for confirmations."""
         with self._start_lock:

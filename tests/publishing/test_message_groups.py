@@ -3,10 +3,12 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from publishing import message_groups
 from publishing.chunked_publisher import ChunkedPublisher
 from publishing.message_groups import MAX_GROUP_BYTES, SenderStopped
 from publishing.publisher import Message, PublishUnconfirmed
@@ -119,7 +121,9 @@ def test_what_a_stopped_thread_was_sending_is_sent_by_another(
             raise SystemExit
 
         others = list[Any]()
-        monkeypatch.setattr(time, "sleep", stop_once_another_has_joined)
+        # Other threads of this process sleep as before.
+        clock = SimpleNamespace(monotonic=time.monotonic, sleep=stop_once_another_has_joined)
+        monkeypatch.setattr(message_groups, "time", clock)
         with pytest.raises(SystemExit):
             publisher.publish(Message(b"1", {}))
         found = others[0].exception(MAX_WAIT_SECONDS)

@@ -4,6 +4,7 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,8 +13,11 @@ from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
 
 import localpubsub
 from console.stack.ports import free_port
+from publishing import chunked_publisher, message_groups, retries
 from publishing.publisher import Message, PublishUnconfirmed
+from publishing.pubsub import publish_method
 from publishing.pubsub.publisher import MAX_CHUNK_MESSAGES, PubSubPublisher
+from tests.servers.waiting import MAX_WAIT_SECONDS
 
 PROJECT = "p"
 MESSAGE = Message(b"{}", {"job_id": "1"})
@@ -117,7 +121,7 @@ def _reachable(pubsub: str, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_reachable")
 def test_a_message_that_pubsub_refuses_fails_alone() -> None:
     """A message that is larger than Pub/Sub allows is unconfirmed, and those around it are confirmed."""
-    publisher = make_publisher(20)
+    publisher = make_publisher(MAX_WAIT_SECONDS)
     sizes = [1, 1, 11_000_000, 1, 1]
     results = list(publisher.publish_all(Message(bytes(size), {}) for size in sizes))
     assert [isinstance(result, str) for result in results] == [True, True, False, True, True]
@@ -128,13 +132,13 @@ def test_a_message_that_pubsub_refuses_fails_alone() -> None:
 @pytest.mark.usefixtures("_reachable")
 def test_a_confirmed_message_is_in_the_topic() -> None:
     """A subscriber pulls a confirmed message with the id that `publish` returned, its data and attributes."""
-    publisher = make_publisher(20)
+    publisher = make_publisher(MAX_WAIT_SECONDS)
     message_id = publisher.publish(Message(b'{"a":1}', {"job_id": "7"}))
     with SubscriberClient() as subscriber:
         seen: dict[str, Any] = {}
         path = f"projects/{PROJECT}/subscriptions/kept"
         while message_id not in seen:
-            pulled = subscriber.pull(subscription=path, max_messages=1000, timeout=10)
+            pulled = subscriber.pull(subscription=path, max_messages=1000, timeout=MAX_WAIT_SECONDS)
             seen |= {received.message.message_id: received.message for received in pulled.received_messages}
     assert seen[message_id].data == b'{"a":1}'
     assert dict(seen[message_id].attributes) == {"job_id": "7"}
@@ -144,19 +148,22 @@ def test_a_confirmed_message_is_in_the_topic() -> None:
 @pytest.mark.usefixtures("_reachable")
 def test_publish_to_a_missing_topic_fails_and_names_the_topic() -> None:
     """The error of a publish to a missing topic names the topic and Pub/Sub's error NotFound."""
-    publisher = make_publisher(10, topic="scrape-nothing")
+    publisher = make_publisher(MAX_WAIT_SECONDS, topic="scrape-nothing")
     with pytest.raises(PublishUnconfirmed, match=r"topic scrape-nothing did not confirm: NotFound"):
         publisher.publish(MESSAGE)
     publisher.close()
 
 
 @pytest.mark.usefixtures("_reachable")
-def test_time_spent_producing_messages_is_not_part_of_the_timeout() -> None:
+def test_time_spent_producing_messages_is_not_part_of_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     """A message is confirmed even if producing it takes longer than the publish timeout."""
-    publisher = make_publisher(1)
+    publisher = make_publisher(MAX_WAIT_SECONDS)
 
     def slow_messages() -> Iterator[Message]:
-        time.sleep(1.2)  # Producing the message takes this long.
+        # Producing the message takes longer than the timeout.
+        later = SimpleNamespace(monotonic=lambda: time.monotonic() + 1.2 * MAX_WAIT_SECONDS, sleep=time.sleep)
+        for module in (chunked_publisher, message_groups, retries, publish_method):
+            monkeypatch.setattr(module, "time", later)
         yield MESSAGE
 
     assert [type(result) for result in publisher.publish_all(slow_messages())] == [str]
@@ -167,12 +174,12 @@ def test_time_spent_producing_messages_is_not_part_of_the_timeout() -> None:
 def test_an_ordering_key_can_be_used_after_a_failure() -> None:
     """A failed message of an ordering key does not keep later messages of the key from being published."""
     # Given a key whose messages failed
-    publisher = make_publisher(20, topic="scrape-later")
+    publisher = make_publisher(MAX_WAIT_SECONDS, topic="scrape-later")
     messages = [Message(b"{}", {"n": str(n)}, "shop.example#0") for n in range(3)]
     assert all(isinstance(result, PublishUnconfirmed) for result in publisher.publish_all(messages))
     # When their missing topic is created
     with PublisherClient() as topics:
-        topics.create_topic(name=f"projects/{PROJECT}/topics/scrape-later", timeout=120)
+        topics.create_topic(name=f"projects/{PROJECT}/topics/scrape-later", timeout=MAX_WAIT_SECONDS)
     # Then messages of the key are confirmed
     assert all(isinstance(result, str) for result in publisher.publish_all(messages))
     publisher.close()
@@ -184,7 +191,7 @@ def test_a_transient_failure_is_retried(monkeypatch: pytest.MonkeyPatch, key: st
     port = free_port()
     listener = socket.create_server(("127.0.0.1", port))
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", f"127.0.0.1:{port}")
-    publisher = make_publisher(40)
+    publisher = make_publisher(MAX_WAIT_SECONDS)
     messages = [
         Message(b"x" * 3_000_000, {}, key) for _ in range(3)
     ]  # two of them are more than a request may have
@@ -192,20 +199,20 @@ def test_a_transient_failure_is_retried(monkeypatch: pytest.MonkeyPatch, key: st
         # Given messages that are sent to a server which closes the connection
         results = pool.submit(lambda: list(publisher.publish_all(messages)))
         with listener:
-            listener.settimeout(20)
+            listener.settimeout(MAX_WAIT_SECONDS)
             listener.accept()[0].close()
         # When the server is available again
         topic = f"projects/{PROJECT}/topics/scrape-outcomes"
         with localpubsub.running(port=port, setup={"topics": [topic]}, log_level="error"):
             # Then all messages are confirmed
-            assert [type(result) for result in results.result(timeout=120)] == [str] * 3
+            assert [type(result) for result in results.result(timeout=MAX_WAIT_SECONDS)] == [str] * 3
             publisher.close()
 
 
 @pytest.mark.usefixtures("_reachable")
 def test_many_ordering_keys_are_confirmed() -> None:
     """Messages with many different ordering keys are all confirmed, each with its own id."""
-    publisher = make_publisher(60)
+    publisher = make_publisher(MAX_WAIT_SECONDS)
     count = 600
     results = list(publisher.publish_all(Message(b"{}", {}, f"{n}.example#0") for n in range(count)))
     assert all(isinstance(result, str) for result in results)
@@ -216,7 +223,7 @@ def test_many_ordering_keys_are_confirmed() -> None:
 @pytest.mark.usefixtures("_reachable")
 def test_for_topic_publishes_to_another_topic() -> None:
     """`for_topic` returns a publisher for the other topic, and the first publisher keeps its topic."""
-    outcomes = make_publisher(10)
+    outcomes = make_publisher(MAX_WAIT_SECONDS)
     dead_letters = outcomes.for_topic("scrape-nothing")
     with pytest.raises(PublishUnconfirmed, match="topic scrape-nothing did not confirm: NotFound"):
         dead_letters.publish(MESSAGE)

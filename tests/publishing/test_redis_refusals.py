@@ -10,8 +10,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from console.stack.ports import free_port
 from contract.faults import ConfidentialFault
 from publishing.open_publisher import check_broker
-from publishing.publisher import Message, PublishUnconfirmed
+from publishing.publisher import Message
 from publishing.redis.publisher import RedisPublisher
+from tests.publishing.unconfirmed import unconfirmed
 from tests.servers.certificates import key_pem, self_signed
 from tests.servers.redis import DURABLE, RedisServer, running_redis
 from tests.servers.waiting import MAX_WAIT_SECONDS
@@ -38,9 +39,8 @@ def test_a_refused_user_is_explained(
         server.run("ACL", "SETUSER", "blind", "on", ">pass", "~*", "+xadd", "+client")
         server.run("ACL", "SETUSER", "default", "resetpass", ">right")
         url = server.url.replace("redis://", f"redis://{user}@" if user else "redis://")
-        with pytest.raises(PublishUnconfirmed, match=sentence) as error:
-            publishing_to_redis("scrape-jobs", 1, url).publish(MESSAGE)
-    assert "wrong" not in str(error.value)
+        error = unconfirmed(publishing_to_redis("scrape-jobs", url=url), MESSAGE, sentence)
+    assert "wrong" not in error
 
 
 def test_a_database_that_does_not_exist_is_explained(
@@ -48,8 +48,8 @@ def test_a_database_that_does_not_exist_is_explained(
 ) -> None:
     """If the number of the database is too large, the error names the part of BROKER_URL."""
     url = redis_server.url.replace("/0", "/99")
-    with pytest.raises(PublishUnconfirmed, match="BROKER_URL must end with the number of a database"):
-        publishing_to_redis("scrape-jobs", 1, url).publish(MESSAGE)
+    publisher = publishing_to_redis("scrape-jobs", url=url)
+    unconfirmed(publisher, MESSAGE, "BROKER_URL must end with the number of a database")
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,7 @@ def test_a_redis_that_may_lose_messages_confirms_nothing_unless_the_url_accepts_
     """Without the settings that keep messages a publish is unconfirmed; `accept_loss=true` allows it."""
     with running_redis(tmp_path, *settings) as server:
         topic = server.new_topic()
-        with pytest.raises(PublishUnconfirmed, match=f"{risk}.*accept_loss=true"):
-            publishing_to_redis(topic, 1, server.url).publish(MESSAGE)
+        unconfirmed(publishing_to_redis(topic, url=server.url), MESSAGE, f"{risk}.*accept_loss=true")
         assert server.messages(topic) == []
         publishing_to_redis(topic, MAX_WAIT_SECONDS, f"{server.url}?accept_loss=true").publish(MESSAGE)
         assert len(server.messages(topic)) == 1
@@ -79,23 +78,20 @@ def test_a_replica_confirms_nothing(
     """A publish to a replica is unconfirmed, also if the primary became one after the connection was made."""
     with running_redis(tmp_path) as server:
         topic = server.new_topic()
-        before = publishing_to_redis(topic, 1, server.url)
+        before = publishing_to_redis(topic, url=server.url)
         before.publish(MESSAGE)
         server.run("REPLICAOF", "127.0.0.1", redis_server.port)
-        for publisher in (before, publishing_to_redis(topic, 1, server.url)):
-            with pytest.raises(PublishUnconfirmed, match="replica"):
-                publisher.publish(MESSAGE)
+        for publisher in (before, publishing_to_redis(topic, url=server.url)):
+            unconfirmed(publisher, MESSAGE, "replica")
 
 
 def test_a_cluster_is_refused(tmp_path: Path, publishing_to_redis: Callable[..., RedisPublisher]) -> None:
     """A node of a Redis Cluster is refused, since dead letters and jobs would be on different nodes."""
     # Without this option the port would be 10,000 more than Redis' port, and may be in use.
     cluster = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
-    with (
-        running_redis(tmp_path, *DURABLE, *cluster) as server,
-        pytest.raises(PublishUnconfirmed, match="a node of a Redis Cluster"),
-    ):
-        publishing_to_redis("scrape-jobs", 1, server.url).publish(MESSAGE)
+    with running_redis(tmp_path, *DURABLE, *cluster) as server:
+        publisher = publishing_to_redis("scrape-jobs", url=server.url)
+        unconfirmed(publisher, MESSAGE, "a node of a Redis Cluster")
 
 
 def test_tls_needs_a_certificate_that_is_trusted(
@@ -109,8 +105,8 @@ def test_tls_needs_a_certificate_that_is_trusted(
     tls = ("--tls-port", str(port), "--tls-auth-clients", "no", "--tls-key-file", str(tmp_path / "key.pem"))
     with running_redis(tmp_path, *DURABLE, *tls, "--tls-cert-file", str(certificate)) as server:
         topic, url = server.new_topic(), f"rediss://127.0.0.1:{port}/0"
-        with pytest.raises(PublishUnconfirmed, match=r"certificate is not trusted: .*SSL_CERT_FILE"):
-            publishing_to_redis(topic, 1, url).publish(MESSAGE)
+        sentence = r"certificate is not trusted: .*SSL_CERT_FILE"
+        unconfirmed(publishing_to_redis(topic, url=url), MESSAGE, sentence)
         trusted = f"{url}?cacertfile={certificate}"
         publishing_to_redis(topic, MAX_WAIT_SECONDS, trusted).publish(MESSAGE)
         assert len(server.messages(topic)) == 1

@@ -4,12 +4,14 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
 import pytest
 from google.cloud.pubsub_v1 import PublisherClient
 
+from publishing import message_groups
 from publishing.publisher import Message, PublishUnconfirmed
 from publishing.pubsub.publish_method import MAX_REQUEST_MESSAGES
 from publishing.pubsub.publisher import PubSubPublisher
@@ -96,6 +98,13 @@ def test_a_message_with_little_time_does_not_end_the_request_of_another(
     server: PublishServer, first: float, second: float
 ) -> None:
     """A message is confirmed although one that is published together with it has nearly no time left."""
+    late = b"first" if first < second else b"second"
+
+    def confirm_others(request: ReceivedRequest, cancelled: Event) -> None:
+        if late in request.messages:
+            cancelled.wait(MAX_WAIT_SECONDS)
+
+    server.respond = confirm_others
     publisher = make_publisher(batch_seconds=0.3).for_topic("jobs", retries=False)
     publisher.publish(Message(b"before", {}))
     groups = publisher._groups  # noqa: SLF001 - what the sender collects
@@ -232,7 +241,9 @@ def test_messages_are_sent_again_if_the_thread_that_sends_them_is_stopped(
             wait_until(lambda: len(group.messages) == 2)
             raise SystemExit
 
-        monkeypatch.setattr(time, "sleep", stop_once_another_has_joined)
+        # Other threads of this process sleep as before.
+        clock = SimpleNamespace(monotonic=time.monotonic, sleep=stop_once_another_has_joined)
+        monkeypatch.setattr(message_groups, "time", clock)
         with pytest.raises(SystemExit):
             publisher.publish(Message(b"1", {}))
         message_id = others[0].result(MAX_WAIT_SECONDS)
