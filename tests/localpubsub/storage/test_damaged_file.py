@@ -16,6 +16,7 @@ from localpubsub.storage.transaction import Transaction
 from tests.servers.localpubsub_process import running_process
 from tests.servers.pubsub_client import PubsubClient, connect
 from tests.servers.push_endpoint import running_endpoint
+from tests.servers.waiting import wait_until
 
 FAST = 60.0  #: Time scale, because some retries take ten seconds of the server's time.
 
@@ -56,6 +57,7 @@ def test_push_of_an_unreadable_message_is_not_counted_as_an_attempt(
             pubsub.subscriber.modify_push_config(subscription=subscription, push_config=push)
             with pytest.raises(AssertionError):
                 endpoint.wait_for(1, timeout=1.5)  # nine retries happen in this time
+            wait_until(lambda: "cannot read message" in caplog.text)
         (delivered,) = endpoint.wait_for(1)
     assert delivered.envelope["deliveryAttempt"] == 1
     assert [record.message for record in caplog.records if "cannot read message" in record.message]
