@@ -252,9 +252,9 @@ class Deliveries:
         await self._broker.release(received)
 
     async def _dead_letter(self, received: Received, answer: Answer, deliveries: int) -> None:
-        self.counters.dead_lettered += 1
         attributes = dead_letter_attributes(received, answer, deliveries, self._policy.subscription)
         await self._broker.dead_letter(received, attributes)
+        self.counters.dead_lettered += 1
 
     def _log_failure(self, received: Received, answer: Answer, seconds: float) -> None:
         _log.warning(

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from threading import Event
 
 import pytest
 from werkzeug import Request, Response
@@ -20,7 +21,7 @@ from tests.relay.worker_process import WorkerProcess, running_worker
 from tests.servers.controlled_site import html_page
 from tests.servers.dispatcher_process import running_dispatcher
 from tests.servers.http_server import serving
-from tests.servers.waiting import wait_until
+from tests.servers.waiting import MAX_WAIT_SECONDS, wait_until
 
 #: A killed relay costs each message that it has received an attempt, so there are more attempts than kills.
 SETTINGS = ("--min-backoff", "1", "--max-backoff", "1", "--max-attempts", "100")
@@ -41,18 +42,21 @@ class SlowSite:
     Attributes:
         url: its URL without a slash at its end.
         requests: how often each path was requested.
+        is_open: no page comes before it is set, so that no run ends before the first kill.
     """
 
     url = ""
 
     def __init__(self) -> None:
         self.requests = Counter[str]()
+        self.is_open = Event()
 
     def respond(self, request: Request) -> Response:
         """Record a request, and return the page."""
         self.requests[request.path] += 1
         if request.path == "/robots.txt":
             return Response(status=404)
+        self.is_open.wait(MAX_WAIT_SECONDS)
         time.sleep(PAGE_SECONDS)
         return html_page(request.path)
 
@@ -63,6 +67,7 @@ def site() -> Iterator[SlowSite]:
     site = SlowSite()
     with serving(site.respond) as site.url:
         yield site
+        site.is_open.set()  # else a failed test would wait for the requests that are open
 
 
 @dataclass
@@ -105,10 +110,10 @@ class Line:
             log = self.folder / "relay.log"
             with running_relay(self.broker.url, f"{worker.url}/", log, *SETTINGS) as relay:
                 kill_at = time.monotonic() + SECONDS_BETWEEN_KILLS
-                before = self.site.requests.total()
+                before = self.site.requests.total() if self.site.is_open.is_set() else 0
                 wait_until(lambda: time.monotonic() > kill_at or has_ended())  # noqa: B023 - it is called in this turn only
                 wait_until(lambda: self.site.requests.total() > before or has_ended())  # noqa: B023 - as above
-                if number > MAX_KILLS or time.monotonic() > began + MAX_KILLING_SECONDS:
+                if number > MAX_KILLS or (number > 1 and time.monotonic() > began + MAX_KILLING_SECONDS):
                     wait_until(has_ended)
                 if has_ended():
                     wait_until(self.broker.is_empty)
@@ -126,6 +131,7 @@ class Line:
                     self.broker.start()
                 self.kills["relay"] += 1
                 relay.kill()
+                self.site.is_open.set()
 
 
 @pytest.mark.parametrize("jobs", [150, pytest.param(2000, marks=pytest.mark.long)])

@@ -16,7 +16,7 @@ from publishing.publisher import Message, PublishUnconfirmed
 from tests.relay.broker_under_test import BrokerUnderTest, Deliverer
 from tests.relay.brokers import COLUMNS
 from tests.relay.worker_endpoint import Answer, Push, WorkerEndpoint
-from tests.servers.waiting import MAX_WAIT_SECONDS, wait_until
+from tests.servers.waiting import MAX_WAIT_SECONDS, wait_for, wait_until
 
 pytestmark = pytest.mark.parametrize("broker", COLUMNS, indirect=True, scope="module")
 
@@ -238,8 +238,8 @@ def test_a_message_of_another_program_is_dead_lettered_and_blocks_nothing(
     publish("a")
     with delivery() as running:
         wait_until(lambda: running.counter("acknowledged") == 1)
+        [dead] = wait_for(broker.dead_letters, bool)
         wait_until(broker.is_empty)
-    [dead] = broker.dead_letters()
     assert [push.data for push in endpoint.pushes] == ["a"]
     assert (dead.data, dead.attributes["reason"]) == (NOT_OURS, "bad_envelope")
 

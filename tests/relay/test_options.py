@@ -73,14 +73,15 @@ def test_a_queue_that_is_not_a_quorum_queue_is_explained(rabbitmq_server: Rabbit
         channel.queue_delete("scrape-jobs-push")
         channel.queue_declare("scrape-jobs-push", durable=False)
         channel.basic_publish("", "scrape-jobs-push", b"kept")
-    for arguments in (ENDPOINT, ("--create",)):
-        done = run(rabbitmq_server.url, *arguments)
+    refused = [run(rabbitmq_server.url, *arguments) for arguments in (ENDPOINT, ("--create",))]
+    with rabbitmq_server.channel() as channel:
+        kept = channel.basic_get("scrape-jobs-push", auto_ack=True)[2]
+        channel.queue_delete("scrape-jobs-push")
+    for done in refused:
         assert done.returncode == 2
         assert "inequivalent arg 'durable' for queue 'scrape-jobs-push'" in done.stderr
         assert "exists with other settings" in done.stderr
-    with rabbitmq_server.channel() as channel:
-        assert channel.basic_get("scrape-jobs-push", auto_ack=True)[2] == b"kept"
-        channel.queue_delete("scrape-jobs-push")
+    assert kept == b"kept"
 
 
 def test_a_failure_of_rabbitmq_itself_is_explained(rabbitmq_server: RabbitMqServer) -> None:

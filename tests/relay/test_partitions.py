@@ -95,9 +95,13 @@ class Work:
         """Return the pushes of a key that were open at the same time.
 
         Args:
-            killed: the path of a relay that was killed; its pushes that were open then do not count.
+            killed: the path of a relay that was killed; its pushes that were open then do not count. One that
+                it had sent may also reach the endpoint later, even after the other relay's push of the job.
             killed_at: when it was killed, monotonic seconds.
         """
+
+        def is_late(span: Span) -> bool:
+            return span.push.path == killed and span.push.began > killed_at
 
         def is_left_behind(span: Span) -> bool:
             return span.push.path == killed and (span.ended is None or span.ended > killed_at)
@@ -105,7 +109,7 @@ class Work:
         return [
             (earlier.push, later.push)
             for spans in self.spans.values()
-            for earlier, later in pairwise(spans)
+            for earlier, later in pairwise(span for span in spans if not is_late(span))
             if not is_left_behind(earlier) and (earlier.ended is None or later.push.began < earlier.ended)
         ]
 

@@ -17,6 +17,7 @@ ENDPOINT = ("--endpoint", "http://127.0.0.1:1/")
 SETTINGS = ("--min-backoff", "1", "--max-backoff", "1", "--max-attempts", "3")
 STREAM, GROUP = "scrape-jobs", "scrape-jobs-push"
 LEDGER = "scrape-jobs-ledger"
+MAX_PAUSE_SECONDS = 900  #: Redis goes on after it, even if the test's process was killed
 
 
 @pytest.fixture
@@ -113,6 +114,32 @@ def test_a_dead_letter_that_redis_refuses_is_kept(
         wait_until(redis_broker.is_empty)
     assert [letter.data for letter in redis_broker.dead_letters()] == [b"a"]
     assert endpoint.attempts("a") == [1]
+
+
+def test_a_dead_letter_counts_once_redis_has_it(
+    redis_server: RedisServer, redis_broker: RedisUnderTest, endpoint: WorkerEndpoint, tmp_path: Path
+) -> None:
+    """While Redis does not answer, the message is not yet a dead letter, and is not counted as one."""
+    answered = Event()
+
+    def fail(_: Push) -> int:
+        answered.wait(MAX_WAIT_SECONDS)
+        return 503
+
+    endpoint.answer = fail
+    publish(redis_broker, "a")
+    log = tmp_path / "relay.log"
+    with running_relay(redis_broker.url, endpoint.url, log, "--max-attempts", "1") as relay:
+        wait_until(lambda: len(endpoint.pushes) == 1)
+        redis_server.run("CLIENT", "PAUSE", 1000 * MAX_PAUSE_SECONDS, "WRITE")
+        try:
+            answered.set()
+            wait_until(lambda: "push_nacked" in relay.output())
+            assert relay.counter("dead_lettered") == 0
+        finally:
+            redis_server.run("CLIENT", "UNPAUSE")
+        wait_until(lambda: relay.counter("dead_lettered") == 1)
+        assert redis_broker.is_empty()
 
 
 def test_a_subscription_with_a_filter_acknowledges_what_it_does_not_take(

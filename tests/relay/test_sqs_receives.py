@@ -110,11 +110,12 @@ def test_one_receive_at_a_time_waits_as_long_as_possible_while_nothing_arrives(
         await broker.start(received.append)
         # Nothing is in the queue: each of the receives finds nothing, and only one goes on
         first = [0] + MAX_RECEIVES * [BUSY]
-        await fact(lambda: len(recorder.waits) == len(first) + 4)
-        assert recorder.waits == first + 4 * [IDLE]
+        await fact(lambda: len(recorder.waits) >= len(first) + 4)
+        assert recorder.waits[: len(first) + 4] == first + 4 * [IDLE]
         # The others may still be about to end when the first idle one begins
         recorder.most_idle = 0
-        await fact(lambda: len(recorder.waits) == len(first) + 6)
+        begun = len(recorder.waits)
+        await fact(lambda: len(recorder.waits) >= begun + 2)
         assert recorder.most_idle == 1
         # A message arrives
         await asyncio.to_thread(publish, sqs)
@@ -122,8 +123,8 @@ def test_one_receive_at_a_time_waits_as_long_as_possible_while_nothing_arrives(
         assert [each.message.data for each in received] == [b"late"]
         # Nothing arrives again
         begun = len(recorder.waits)
-        await fact(lambda: len(recorder.waits) == begun + 3)
-        assert recorder.waits[begun:] == 3 * [IDLE]
+        await fact(lambda: len(recorder.waits) >= begun + 3)
+        assert recorder.waits[begun : begun + 3] == 3 * [IDLE]
         broker.acknowledge(received[0])
         await broker.close()
 
