@@ -3,9 +3,12 @@
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -16,6 +19,8 @@ COLUMNS: Final = 110
 SITE_PORT: Final = "8090"  #: port of the demo's site in the guides
 #: Lines of the guides that are not run: the environment is active.
 SKIPPED: Final = frozenset({". .venv/bin/activate"})
+WATCHING: Final = "Waiting until"  #: what `scrapeq try --watch` prints when it waits for a change
+POLL_SECONDS: Final = 0.05  #: pause between two looks whether a background command is ready
 OUTPUT: Final = "background-{}.txt"  #: file that has the output of a background command, by its number
 
 
@@ -32,8 +37,8 @@ def run_guide(
 ) -> Iterator[Ran]:
     """Run the commands of a guide in a folder, and yield each when it has ended.
 
-    A command that ends with `&` or has `--watch` runs beside the following ones. It is interrupted after the
-    last of them, as by Ctrl-C, and yielded then.
+    A command that ends with `&` or has `--watch` runs beside the following ones, from when it is ready. It is
+    interrupted after the last of them, as by Ctrl-C, and yielded then.
 
     Args:
         guide: the guide.
@@ -54,6 +59,8 @@ def run_guide(
                 if words[-1] in {"&", "--watch"}:
                     output = folder / OUTPUT.format(len(background))
                     background[step.line] = _in_background(words, folder, environment, output)
+                    while background[step.line].poll() is None and not _is_ready(words, output, site_port):
+                        time.sleep(POLL_SECONDS)
                     continue
                 done = subprocess.run(  # noqa: S603 - a command of the guide
                     words,
@@ -80,6 +87,15 @@ def _in_background(
     words = words[:-1] if words[-1] == "&" else words
     with output.open("wb") as file:
         return subprocess.Popen(words, cwd=folder, env=environment, stdout=file, stderr=file)  # noqa: S603 - a command of the guide
+
+
+def _is_ready(words: list[str], output: Path, site_port: str) -> bool:
+    """Return whether a background command is ready: `--watch` waits for a change, and the site answers."""
+    if words[-1] == "--watch":
+        return WATCHING in output.read_text(encoding="utf-8")
+    with suppress(OSError), socket.create_connection(("127.0.0.1", int(site_port))):
+        return True
+    return False
 
 
 def _words(line: str, ports: tuple[str, ...]) -> list[str]:

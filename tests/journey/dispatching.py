@@ -1,11 +1,13 @@
 """Dispatches crawls, and waits until the ledger has the expected numbers of jobs."""
 
 from collections.abc import Callable
+from functools import partial
+from operator import ne
 from typing import Any
 
 import requests
 
-from console.ledger.ledger import Accounting
+from console.ledger.ledger import Accounting, DeadJob
 from console.stack.services import DeliveryPolicy
 from console.stack.stack import Stack
 from tests.servers.waiting import MAX_WAIT_SECONDS, wait_for
@@ -29,15 +31,32 @@ def dispatch(
         fields: additional fields of the crawl.
     """
     crawl = {"name": "journey", "sources": {"urls": urls}, "recipe": recipe} | fields
-    response = requests.post(dispatcher_url, json=crawl, timeout=120)
+    response = requests.post(dispatcher_url, json=crawl, timeout=MAX_WAIT_SECONDS)
     assert response.status_code == 200, response.text
     dispatched: dict[str, Any] = response.json()
     assert dispatched["published"] == len(urls)
     return str(dispatched["run_id"])
 
 
-def await_accounting(
-    stack: Stack, run_id: str, reached: Callable[[Accounting], bool], seconds: float = MAX_WAIT_SECONDS
-) -> Accounting:
-    """Return the accounting of a run when `reached(accounting)` is true; fail after `seconds`."""
-    return wait_for(lambda: stack.ledger.accounting(run_id), reached, run_id, seconds)
+def await_accounting(stack: Stack, run_id: str, reached: Callable[[Accounting], bool]) -> Accounting:
+    """Return the accounting of a run when `reached(accounting)` is true.
+
+    The rows of a dispatch arrive one after the other, and the first ones a moment after its response. So only
+    a condition that names the number of jobs is not true too early.
+
+    Raises:
+        AssertionError: the accounting has not changed for MAX_WAIT_SECONDS.
+    """
+    now = stack.ledger.accounting(run_id)
+    while not reached(now):
+        now = wait_for(partial(stack.ledger.accounting, run_id), partial(ne, now), f"{run_id} makes progress")
+    return now
+
+
+def await_dead_jobs(stack: Stack, run_id: str, count: int) -> list[DeadJob]:
+    """Return the dead jobs of a run when there are `count`, and the outcome with the reason of each."""
+    return wait_for(
+        partial(stack.ledger.dead_jobs, run_id),
+        lambda found: len(found) == count and all(job.reason for job in found),
+        f"{count} jobs are dead, each with its reason",
+    )

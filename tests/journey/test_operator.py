@@ -97,10 +97,10 @@ def has_fewer_dead(before: Accounting, now: Accounting) -> bool:
     return now.dead_infrastructure < before.dead_infrastructure
 
 
-def await_end(stack: Stack, run_id: str) -> Accounting:
-    """Wait until no job is in flight, and replay what died of the infrastructure, for example of the kill."""
+def await_end(stack: Stack, run_id: str, jobs: int) -> Accounting:
+    """Wait until all jobs have ended, and replay what died of the infrastructure, for example of the kill."""
     while True:
-        ended = await_accounting(stack, run_id, lambda now: now.dispatched > 0 and not now.in_flight)
+        ended = await_accounting(stack, run_id, lambda now: now.dispatched == jobs and not now.in_flight)
         if not ended.dead_infrastructure:
             return ended
         scrapeq(stack, "dead", "replay", run_id, "--infrastructure")
@@ -123,7 +123,7 @@ def test_an_operator_brings_the_dead_pages_home(tmp_path: Path) -> None:
         with publisher_client(stack.pubsub_host) as publisher:
             publisher.publish(topic_path(JOBS_TOPIC), b"no job").result(timeout=60)
         # Then all jobs end, the accounting adds up, and the reasons are right
-        ended = await_end(stack, run_id)
+        ended = await_end(stack, run_id, len(pages) + NEW_PAGES + 1)
         assert ended.adds_up
         assert (ended.succeeded, ended.dead) == (len(pages), NEW_PAGES + 1)
         listed = scrapeq(stack, "dead", "list", run_id)

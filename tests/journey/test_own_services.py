@@ -4,7 +4,7 @@ from pathlib import Path
 
 from console.stack.services import DeliveryPolicy, StackOptions
 from console.stack.stack import Stack
-from tests.journey.dispatching import await_accounting, dispatch
+from tests.journey.dispatching import await_dead_jobs, dispatch
 
 FEW_ATTEMPTS = DeliveryPolicy(max_delivery_attempts=5, minimum_backoff_seconds=0, maximum_backoff_seconds=1)
 
@@ -19,7 +19,5 @@ def test_crawl_of_the_own_services_is_refused(tmp_path: Path) -> None:
             f"{stack.worker_url}/healthz",
         ]
         run_id = dispatch(stack.dispatcher_url, urls)
-        await_accounting(stack, run_id, lambda run: run.dead == len(urls))
-        assert {dead.url: dead.reason for dead in stack.ledger.dead_jobs(run_id)} == dict.fromkeys(
-            urls, "refused_address"
-        )
+        dead_jobs = await_dead_jobs(stack, run_id, len(urls))
+        assert {dead.url: dead.reason for dead in dead_jobs} == dict.fromkeys(urls, "refused_address")

@@ -1,4 +1,4 @@
-"""Tests of `politeness.per_host` with four worker processes and with hosts that count their open requests."""
+"""Tests of `politeness.per_host` with four workers, and with hosts that count their open requests."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -12,19 +12,18 @@ from console.stack.services import AckPolicy, DeliveryPolicy, StackOptions
 from console.stack.stack import Stack
 from tests.journey.dispatching import await_accounting, dispatch
 from tests.servers.counting_hosts import Hosts, serving_hosts
+from tests.servers.worker_fleet import worker_fleet
 
-PROCESSES = 4
+INSTANCES = 4
 PAGES_PER_HOST = 12
 
 
 @contextmanager
 def running_stack(data: Path) -> Iterator[Stack]:
-    """Run a stack with four worker processes until the context ends."""
+    """Run a stack with four instances of the worker, whose connections are given to each in turn."""
     policy = DeliveryPolicy(max_delivery_attempts=100)
-    options = StackOptions(
-        data=data, delivery=policy, worker_processes=PROCESSES, ack_policy=AckPolicy.SETTLED
-    )
-    with Stack(options) as stack:
+    options = StackOptions(data=data, delivery=policy, worker_processes=1, ack_policy=AckPolicy.SETTLED)
+    with Stack(options) as stack, worker_fleet(stack, INSTANCES):
         yield stack
 
 
@@ -57,7 +56,7 @@ def test_per_host_is_kept_over_all_worker_processes(tmp_path: Path, hosts: Hosts
         accounting = await_accounting(stack, run_id, lambda now: now.succeeded == len(urls))
         assert (accounting.dead, accounting.in_flight) == (0, 0)
         assert max(hosts.peak.values()) == per_host
-        # And several processes sent the requests
+        # And several instances sent the requests
         assert len(workers_of(stack, run_id)) > 1
 
 

@@ -10,7 +10,7 @@ from console.stack.services import DeliveryPolicy, StackOptions
 from console.stack.stack import Stack
 from contract.job import Job
 from contract.topology import DEAD_LETTER_SUBSCRIPTION
-from tests.journey.dispatching import await_accounting, dispatch
+from tests.journey.dispatching import await_accounting, await_dead_jobs, dispatch
 from tests.servers.controlled_site import Site
 from tests.servers.waiting import wait_for
 
@@ -122,7 +122,7 @@ class TestDeadLetter:
             accounting = await_accounting(stack, run_id, lambda now: now.succeeded + now.dead == 11)
             # Then one job is dead, with a reason, and the other jobs have succeeded
             assert (accounting.succeeded, accounting.dead) == (10, 1)
-            (dead,) = stack.ledger.dead_jobs(run_id)
+            [dead] = await_dead_jobs(stack, run_id, 1)
             assert (dead.url, dead.attempts, dead.reason) == (f"{site.url}/fails", 5, "http_5xx")
             # And the page was requested exactly 5 times, after backoffs that double
             times = site.requests["/fails"]

@@ -43,7 +43,7 @@ def check_items(items: Iterable[dict[str, Any]], count: int) -> None:
 def test_500_real_pages_succeed_on_localpubsub(pages: list[str], stack: Stack) -> None:
     """With localpubsub every dispatched page succeeds, and the ledger has one result for each page."""
     run_id = dispatch(stack.dispatcher_url, pages, recipe=RECIPE)
-    accounting = await_accounting(stack, run_id, lambda now: now.succeeded == len(pages), 100)
+    accounting = await_accounting(stack, run_id, lambda now: now.succeeded == len(pages))
     assert accounting.adds_up
     assert (accounting.dispatched, accounting.dead, accounting.in_flight) == (len(pages), 0, 0)
     results = list(stack.ledger.results(run_id))

@@ -10,7 +10,7 @@ import pytest
 
 from console.stack.services import AckPolicy, StackOptions
 from console.stack.stack import Stack
-from tests.journey.dispatching import await_accounting, dispatch
+from tests.journey.dispatching import await_accounting, await_dead_jobs, dispatch
 from tests.servers.site import Site, http, redirect, running_site
 
 VALUE = "s3cr3t-Value/that+nobody=may&find"
@@ -69,7 +69,8 @@ def test_value_of_a_secret_is_nowhere_but_at_its_site(tmp_path: Path, hostile_si
         assert json.loads(first.body) == {"key": VALUE}
         assert other_site.requests_for("/page") == []
         # And the ledger has the name instead of the value
-        reasons = {each.url.rpartition("/")[2]: each.reason for each in stack.ledger.dead_jobs(run_id)}
+        dead_jobs = await_dead_jobs(stack, run_id, len(urls) - 1)
+        reasons = {each.url.rpartition("/")[2]: each.reason for each in dead_jobs}
         assert reasons == {
             "json": "missing_field",
             "redirect": "http_404",

@@ -13,9 +13,8 @@ from console.stack.services import AckPolicy, StackOptions
 from console.stack.stack import Stack
 from contract.job import Job
 from contract.topology import DEAD_LETTER_SUBSCRIPTION
-from tests.journey.dispatching import await_accounting, dispatch
+from tests.journey.dispatching import await_accounting, await_dead_jobs, dispatch
 from tests.servers.controlled_site import RETRY_AFTER_SECONDS, Site
-from tests.servers.waiting import wait_for
 
 
 @pytest.fixture
@@ -32,7 +31,7 @@ def test_404_is_dead_lettered_after_one_attempt_with_its_reason(stack: Stack, si
     accounting = await_accounting(stack, run_id, lambda now: now.succeeded + now.dead == 6)
     # Then its job is dead after one attempt, with its reason
     assert (accounting.succeeded, accounting.dead, accounting.in_flight) == (5, 1, 0)
-    [dead] = wait_for(lambda: stack.ledger.dead_jobs(run_id), lambda found: bool(found and found[0].reason))
+    [dead] = await_dead_jobs(stack, run_id, 1)
     assert (dead.url, dead.attempts, dead.reason) == (f"{site.url}/missing", 1, "http_404")
     assert len(site.requests["/missing"]) == 1
     # And its dead letter has the reason and the job

@@ -16,6 +16,7 @@ import pytest
 from console.demo.site import SiteServer
 from tests.repository.tree import ROOT
 from tests.servers.http_server import serving_in_thread
+from tests.servers.waiting import MAX_WAIT_SECONDS
 
 TUTORIAL: Final = (ROOT / "docs" / "tutorial" / "first-crawl.md").read_text(encoding="utf-8")
 FILE: Final = re.compile(r"Save this as `(?P<name>[\w.]+)`.*?```yaml\n(?P<text>.*?)```", re.DOTALL)
@@ -56,7 +57,7 @@ def running_stack(folder: Path) -> Iterator[list[str]]:
             yield lines
         finally:
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=60)
+            process.communicate(timeout=MAX_WAIT_SECONDS)
 
 
 @contextmanager
@@ -84,7 +85,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
                 env=environment,
                 capture_output=True,
                 text=True,
-                timeout=100,
+                timeout=MAX_WAIT_SECONDS,
                 check=False,
             )
             status = STATUSES.get(command, 0)

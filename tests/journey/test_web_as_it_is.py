@@ -11,7 +11,7 @@ import requests
 
 from console.stack.services import AckPolicy, StackOptions
 from console.stack.stack import Stack
-from tests.journey.dispatching import await_accounting, dispatch
+from tests.journey.dispatching import await_accounting, await_dead_jobs, dispatch
 from tests.servers.pushes import job, push
 from tests.servers.raw_requests import read_response, request, start_request
 from tests.servers.site import PendingRequest, Request, Response, Site, http, redirect, running_site
@@ -57,9 +57,9 @@ def scrape(
 
 def ended(stack: Stack, run_id: str, urls: list[str]) -> list[Scraped]:
     """Wait until all pages of a run have ended."""
-    await_accounting(stack, run_id, lambda now: now.dispatched >= len(urls) and now.in_flight == 0)
+    now = await_accounting(stack, run_id, lambda now: now.succeeded + now.dead == len(urls))
     results = {each.url: each for each in stack.ledger.results(run_id)}
-    dead = {each.url: each for each in stack.ledger.dead_jobs(run_id)}
+    dead = {each.url: each for each in await_dead_jobs(stack, run_id, now.dead)}
     found = []
     for url in urls:
         ending = results.get(url) or dead[url]

@@ -100,7 +100,7 @@ const settled = (element, url, property = "src") => new Promise((resolve) => {
 async function send(mode, {method, url, body, content_type}) {
   try {
     const headers = body === null ? {} : {"Content-Type": content_type}
-    const signal = AbortSignal.timeout(20000)
+    const signal = AbortSignal.timeout(200000)
     const response = await fetch(url, {method, mode, body, headers, signal})
     return [url, method, mode, response.type, response.status, (await response.text()).slice(0, 300)]
   } catch (error) {

@@ -12,6 +12,7 @@ from console.stack.services import AckPolicy, StackOptions
 from console.stack.stack import Stack
 from tests.journey.chaos.site import SiteClient, running_chaos_site
 from tests.journey.chaos.system import DELIVERY, RECIPE, SETTINGS
+from tests.journey.soak.trend import MIN_MEASUREMENTS
 from tests.journey.soak.usage import Usage, usage_of
 from tests.servers.waiting import MAX_WAIT_SECONDS
 
@@ -52,7 +53,7 @@ def soak(data: Path, minutes: float, seconds: float, wave: int, show: Show) -> S
 
     Args:
         data: a directory for the queue, the ledger and the logs.
-        minutes: how long jobs are dispatched.
+        minutes: how long jobs are dispatched; longer, if there are too few measurements to judge them.
         seconds: seconds between two measurements.
         wave: number of jobs that are dispatched at a time.
         show: called after each measurement.
@@ -64,7 +65,7 @@ def soak(data: Path, minutes: float, seconds: float, wave: int, show: Show) -> S
     with running_chaos_site(seed=0, seconds=0.005) as site, Stack(options) as stack:
         began = next_at = time.monotonic()
         waves = 0
-        while time.monotonic() < began + minutes * 60:
+        while time.monotonic() < began + minutes * 60 or len(measured.times) < MIN_MEASUREMENTS:
             if _open_jobs(stack, waves * wave) < QUEUED_JOBS:
                 _dispatch(stack, site, waves, wave)
                 waves += 1

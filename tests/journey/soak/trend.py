@@ -12,6 +12,7 @@ MAX_GROWTH = 0.10
 #: What a series may grow by in any case: MiB, descriptors and threads; less is noise.
 ALLOWANCE = {"memory": 12.0, "descriptors": 12.0, "threads": 6.0}
 MIN_VALUES = 6  #: number of values after the warm-up that a judgement needs
+MIN_MEASUREMENTS = 2 * MIN_VALUES  #: number of values of a series, with those of the warm-up, that it needs
 
 
 class Trend(NamedTuple):
