@@ -66,18 +66,21 @@ def test_startup_check_succeeds_once_an_outside_host_can_be_reached(
     service: str, pubsub: str, tmp_path: Path
 ) -> None:
     """A running service is not ready until the outside host accepts a connection, but it is alive."""
-    port = free_port()
-    with running_service(service, pubsub, tmp_path, f"127.0.0.1:{port}") as get:
-        # Given an outside host that cannot be reached yet
+    # Given an outside host that cannot be reached yet: its port is bound, so that no other program takes it
+    outside = socket.socket()
+    outside.bind(("127.0.0.1", 0))
+    host = f"127.0.0.1:{outside.getsockname()[1]}"
+    with outside, running_service(service, pubsub, tmp_path, host) as get:
         wait_until(lambda: get("/startup")[1].count("127.0.0.1") == 1, "Pub/Sub was reached")
         status, text = get("/startup")
-        assert (status, f"127.0.0.1:{port}" in text) == (503, True)
+        assert (status, host in text) == (503, True)
         assert get("/healthz")[0] == 200
         # When it can be reached
-        with socket.create_server(("127.0.0.1", port)):
-            # Then the service is ready
-            wait_until(lambda: get("/startup")[0] == 200, "the outside host was reached")
-        # And it stays ready
+        outside.listen()
+        # Then the service is ready
+        wait_until(lambda: get("/startup")[0] == 200, "the outside host was reached")
+        # And it stays ready, if the host cannot be reached any more
+        outside.close()
         assert get("/startup")[0] == 200
 
 
