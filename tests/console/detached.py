@@ -24,7 +24,7 @@ def scrapeq_process(*arguments: object, **environment: str) -> subprocess.Comple
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=800,  # against hanging
         check=False,
     )
 

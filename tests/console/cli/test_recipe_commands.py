@@ -17,6 +17,7 @@ from contract.schema import crawl_schema, recipe_schema
 from tests.console.command import Scrapeq
 from tests.repository.tree import ROOT
 from tests.servers.site import http, running_site
+from tests.servers.waiting import MAX_WAIT_SECONDS
 
 RECIPE = """\
 name: book
@@ -142,6 +143,13 @@ def test_try_without_a_writable_cache_shows_the_page(scrapeq: Scrapeq, recipe: P
 
 def test_watch_tries_a_recipe_again_when_it_is_saved(recipe: Path, page: Path, tmp_path: Path) -> None:
     """Faults are printed, and the mended recipe is tried; Ctrl-C ends the command with 130."""
+
+    def save(text: str) -> None:
+        """Replace the recipe at once, as editors do, so that the command reads no half of it."""
+        written = tmp_path / "written"
+        written.write_text(text)
+        written.replace(recipe)
+
     with subprocess.Popen(
         [sys.executable, "-m", "console", "try", str(recipe), str(page), "--watch", "--data", str(tmp_path)],
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
@@ -159,12 +167,12 @@ def test_watch_tries_a_recipe_again_when_it_is_saved(recipe: Path, page: Path, t
             return "".join(lines)
 
         assert '"Faust"' in shown()
-        recipe.write_text("name: book\nfields: {title: {css: 'h1['}}\n")
+        save("name: book\nfields: {title: {css: 'h1['}}\n")
         assert "book.yaml:2: fields.title.css: not a CSS selector" in shown()
-        recipe.write_text("name: book\nfields: {heading: {css: h1}}\n")
+        save("name: book\nfields: {heading: {css: h1}}\n")
         assert " heading " in shown()
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 130
+        assert process.wait(timeout=MAX_WAIT_SECONDS) == 130
 
 
 def test_try_refuses_the_ports_of_the_local_stack(scrapeq: Scrapeq, recipe: Path, tmp_path: Path) -> None:

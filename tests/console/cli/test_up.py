@@ -18,7 +18,7 @@ from tests.console.detached import FREE_PORTS, detached_stack, scrapeq_process
 from tests.repository.tree import ROOT
 from tests.servers.processes import descendant_groups
 from tests.servers.processes import is_running as is_group_running
-from tests.servers.waiting import wait_until
+from tests.servers.waiting import MAX_WAIT_SECONDS, wait_until
 
 CRAWL: Final = """\
 name: refused
@@ -103,19 +103,21 @@ def test_down_stops_the_stack_and_shows_its_accounting(started: tuple[Path, str]
     wait_until(lambda: '"reason": "connect"' in scrapeq_process(*job).stdout)
     groups = descendant_groups(record.pid)
     with subprocess.Popen(
-        [sys.executable, "-m", "console", "logs", "--follow", "-n", "0", "--data", str(data)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        [sys.executable, "-m", "console", "logs", "--follow", "-n", "1", "--data", str(data)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         text=True,
     ) as follower:
+        assert follower.stdout
+        assert follower.stdout.readline()
         # When the stack is stopped
         done = scrapeq_process("down", "--data", data)
-        followed, _ = follower.communicate(timeout=100)
+        followed, _ = follower.communicate(timeout=MAX_WAIT_SECONDS)
     # Then the accounting has the job, no process is left, and the last lines were followed
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith("accounting: dispatched=1 succeeded=0 dead=0 in_flight=1")
     assert not is_running(data)
-    assert not any(map(is_group_running, groups))
+    wait_until(lambda: not any(map(is_group_running, groups)), "no process is left")
     assert follower.returncode == 0
     assert "up         | Stopped." in followed
     # And there is nothing to stop any more

@@ -9,7 +9,6 @@ import random
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from contract.outcome import Reason
 from tests.console.dead_letters.line import MENDED, Line, running_line
+from tests.servers.waiting import wait_until
 
 PAGES = 7  #: dead letters of one round
 KILLS_PER_ROUND = 6
@@ -91,15 +91,17 @@ def scrape_all(line: Line) -> None:
 
 def finish(line: Line, commands: Commands, words: list[list[str]], run: str) -> None:
     """Run the commands, without a kill, until nothing is dead or in flight, and no dead letter is left."""
-    for _ in range(20):
+
+    def is_finished() -> bool:
         for each in words:
             commands.run(each)
         scrape_all(line)
-        time.sleep(0.1)  # the ledger's rows arrive soon after the messages; the loop waits for them
+        # What a command has pulled and not seen in time is available again.
+        line.advance(LEASE_SECONDS)
         now = line.ledger.accounting(run)
-        if not now.dead and not now.in_flight and not line.dead_letters():
-            return
-    raise AssertionError(f"not finished: {line.ledger.accounting(run)}, {line.dead_letters()}")
+        return not now.dead and not now.in_flight and not line.dead_letters()
+
+    wait_until(is_finished, f"all dead letters of {run} are worked off")
 
 
 def check(line: Line, kind: str, run: str) -> None:

@@ -1,5 +1,6 @@
 """Runs a queue and its ledger, in which a test plays the worker: it lets jobs succeed or die as it likes."""
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -7,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from google.api_core.exceptions import DeadlineExceeded
 from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
 from google.pubsub_v1 import types
 
@@ -35,7 +35,7 @@ from contract.topology import (
     PUSH_SUBSCRIPTION,
 )
 from extraction.selectors import CHECKS
-from tests.servers.waiting import wait_for
+from tests.servers.waiting import MAX_WAIT_SECONDS, wait_for
 
 RUN = "run-1"
 RECIPE: dict[str, Any] = {"name": "book", "fields": {"title": {"css": "h1", "required": True}}}
@@ -70,14 +70,13 @@ class Line:
 
     def publish(
         self, topic: str, messages: Sequence[tuple[bytes, Mapping[str, str]]], ordering_key: str = ""
-    ) -> None:
-        """Publish messages, and wait for the confirmations."""
+    ) -> set[str]:
+        """Publish messages, wait for the confirmations, and return the message ids."""
         futures = [
             self.publisher.publish(topic_path(topic), data, ordering_key, **attributes)
             for data, attributes in messages
         ]
-        for future in futures:
-            future.result(timeout=120)
+        return {future.result(timeout=120) for future in futures}
 
     def dispatch(self, *paths: str, run: str = RUN, recipe: Mapping[str, Any] = RECIPE) -> list[Job]:
         """Publish a job for each path of a site, and take these jobs as a worker would."""
@@ -93,19 +92,15 @@ class Line:
 
     def drain(self) -> list[Job]:
         """Take all jobs that are in the queue."""
-        jobs, path = list[Job](), subscription_path(WORKER)
-        while True:
-            try:
-                response = self.subscriber.pull(subscription=path, max_messages=1000, timeout=0.5, retry=None)
-            except DeadlineExceeded:
-                return jobs
-            received = list(response.received_messages)
-            if not received:
-                return jobs
+        jobs = list[Job]()
+        while received := self._pull_now(WORKER):
             self.subscriber.acknowledge(
-                subscription=path, ack_ids=[each.ack_id for each in received], timeout=60
+                subscription=subscription_path(WORKER),
+                ack_ids=[each.ack_id for each in received],
+                timeout=MAX_WAIT_SECONDS,
             )
             jobs += [Job.decode(each.message.data) for each in received]
+        return jobs
 
     def pull(self, subscription: str, count: int) -> list[types.PubsubMessage]:
         """Take `count` messages from a subscription."""
@@ -125,35 +120,56 @@ class Line:
 
     def dead_letters(self) -> list[str]:
         """Return the message ids of the dead letters that can be pulled, and release them."""
-        path, found = subscription_path(DEAD_LETTER_SUBSCRIPTION), dict[str, str]()
-        while True:
-            try:
-                response = self.subscriber.pull(subscription=path, max_messages=1000, timeout=1, retry=None)
-            except DeadlineExceeded:
-                break
-            pulled = {each.message.message_id: each.ack_id for each in response.received_messages}
-            if not pulled.keys() - found.keys():
-                break
-            found |= pulled
+        found = dict[str, str]()
+        while received := self._pull_now(DEAD_LETTER_SUBSCRIPTION):
+            found |= {each.message.message_id: each.ack_id for each in received}
         if found:
             self.subscriber.modify_ack_deadline(
-                subscription=path, ack_ids=list(found.values()), ack_deadline_seconds=0, timeout=60
+                subscription=subscription_path(DEAD_LETTER_SUBSCRIPTION),
+                ack_ids=list(found.values()),
+                ack_deadline_seconds=0,
+                timeout=MAX_WAIT_SECONDS,
             )
         return list(found)
 
+    def _pull_now(self, subscription: str) -> list[types.ReceivedMessage]:
+        """Pull what can be delivered now, without waiting."""
+        request = {
+            "subscription": subscription_path(subscription),
+            "max_messages": 1000,
+            "return_immediately": True,
+        }
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # return_immediately is deprecated
+            response = self.subscriber.pull(request, timeout=MAX_WAIT_SECONDS, retry=None)
+        return list(response.received_messages)
+
     def end(self, jobs: Sequence[Job], reason: Reason = Reason.OK, **fields: object) -> None:
-        """Publish an outcome of each job."""
+        """Publish an outcome of each job, and await it in the ledger."""
+        self._await_outcomes(self._publish_outcomes(jobs, reason, **fields))
+
+    def _publish_outcomes(self, jobs: Sequence[Job], reason: Reason, **fields: object) -> set[str]:
         records = [make_outcome(job, reason, **fields) for job in jobs]
-        self.publish(
+        return self.publish(
             OUTCOMES_TOPIC,
             [(record.encode(), {"run_id": record.run_id, "job_id": record.job_id}) for record in records],
         )
 
+    def _await_outcomes(self, message_ids: set[str]) -> None:
+        query = "SELECT message_id FROM `${ledger}.outcomes`"
+        wait_for(
+            lambda: {message_id for (message_id,) in self.ledger.rows(query)},
+            lambda found: message_ids <= found,
+            "the ledger has the outcomes",
+        )
+
     def die(self, jobs: Sequence[Job], reason: Reason | None, **fields: object) -> None:
         """Publish five outcomes of each job, if there is a reason, and its dead letter; await the ledger."""
+        outcomes = set[str]()
         for attempt in range(1, 6):
             if reason is not None:
-                self.end(jobs, reason, **{"attempt": attempt, **fields})
+                outcomes |= self._publish_outcomes(jobs, reason, **{"attempt": attempt, **fields})
+        self._await_outcomes(outcomes)
         self.publish(
             DEAD_LETTER_TOPIC,
             [(job.encode(), job.attributes("") | PUBSUB_ATTRIBUTES) for job in jobs],

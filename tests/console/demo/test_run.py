@@ -15,6 +15,8 @@ from tests.console.detached import FREE_PORTS
 from tests.servers.processes import descendant_groups, is_running
 from tests.servers.waiting import wait_until
 
+LIMIT_SECONDS = 800  #: limit against hanging
+
 
 @contextmanager
 def scrapeq(*arguments: str) -> Iterator[subprocess.Popen[str]]:
@@ -49,7 +51,7 @@ def finished_demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, list[s
     """Return the exit status, the output lines and the data directory of one demo."""
     keep = tmp_path_factory.mktemp("demo") / "kept"
     with scrapeq("demo", "--keep", str(keep)) as command:
-        output, _ = command.communicate(timeout=120)
+        output, _ = command.communicate(timeout=LIMIT_SECONDS)
     return command.returncode, output.splitlines(), keep
 
 
@@ -83,7 +85,7 @@ def test_demo_without_a_terminal_prints_plain_lines(finished_demo: tuple[int, li
 def test_status_reads_a_kept_demo(finished_demo: tuple[int, list[str], Path]) -> None:
     """`scrapeq status` reads the ledger of a kept demo, whose services have stopped."""
     with scrapeq("status", "--data", str(finished_demo[2])) as command:
-        output, _ = command.communicate(timeout=120)
+        output, _ = command.communicate(timeout=LIMIT_SECONDS)
     assert output.splitlines()[-1] == finished_demo[1][-1]
 
 
@@ -94,7 +96,7 @@ def test_ctrl_c_stops_the_demo_at_any_step(after: str) -> None:
         read_until(command, after)
         groups = descendant_groups(command.pid)
         os.killpg(command.pid, signal.SIGINT)  # a terminal signals the whole foreground group
-        output, _ = command.communicate(timeout=120)
+        output, _ = command.communicate(timeout=LIMIT_SECONDS)
     assert output.splitlines()[-1] == "Stopped before the end; nothing is left running."
     assert command.returncode == 130
     wait_until(lambda: not any(map(is_running, groups)))
@@ -107,21 +109,21 @@ def test_up_runs_until_sigint_or_sigterm(tmp_path: Path, number: signal.Signals)
         lines = read_until(command, "  export GOOGLE_CLOUD_PROJECT=scrapeq-local")
         groups = descendant_groups(command.pid)
         command.send_signal(number)
-        output, _ = command.communicate(timeout=120)
+        output, _ = command.communicate(timeout=LIMIT_SECONDS)
     assert command.returncode == 0
     assert output.splitlines()[-2:] == [
         "Stopped.",
         "accounting: dispatched=0 succeeded=0 dead=0 in_flight=0 (all runs)",
     ]
     assert any(re.match(r"  export PUBSUB_EMULATOR_HOST=127\.0\.0\.1:\d+$", line) for line in lines)
-    assert not any(map(is_running, groups))
+    wait_until(lambda: not any(map(is_running, groups)))
 
 
 def test_data_directory_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     """If the data directory cannot be created, `scrapeq up` prints a message without a stack trace."""
     (tmp_path / "file").touch()
     with scrapeq("up", "--data", str(tmp_path / "file" / "data"), *FREE_PORTS) as command:
-        output, _ = command.communicate(timeout=120)
+        output, _ = command.communicate(timeout=LIMIT_SECONDS)
     assert command.returncode == 2
     assert output == (
         f"The data directory {tmp_path}/file/data cannot be created: Not a directory. "

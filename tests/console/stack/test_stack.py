@@ -106,7 +106,7 @@ def test_end_of_localpubsub_raises_stack_error_with_its_log(tmp_path: Path) -> N
         with pytest.raises(StackError, match=r"The local Pub/Sub has ended \(signal 9\).*pubsub\.log"):
             stack.supervise()
         groups = [stack.process(name).pid for name in PROCESSES]
-    assert not any(map(is_running, groups))
+    wait_until(lambda: not any(map(is_running, groups)))  # their leaders have ended, the others are ending
 
 
 def test_failed_start_stops_the_other_services(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_failed_start_stops_the_other_services(tmp_path: Path) -> None:
     with pytest.raises(StackError, match="The worker has ended") as caught:
         stack.start()
     assert "PAGE_BUDGET_SECONDS" in str(caught.value)
-    assert not any(is_running(stack.process(name).pid) for name in ("worker", "dispatcher"))
+    wait_until(lambda: not any(is_running(stack.process(name).pid) for name in ("worker", "dispatcher")))
 
 
 def test_services_end_when_scrapeq_up_is_killed(tmp_path: Path) -> None:

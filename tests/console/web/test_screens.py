@@ -225,7 +225,7 @@ def test_dead_letters_are_replayed_after_a_look(desk: Desk, run: str) -> None:
     assert desk.stack.ledger.accounting(run).dead == 2  # nothing has been done yet
     page.get_by_role("button", name="Replay", exact=True).click()
     page.get_by_text("1 of 1 dead letters were replayed").wait_for()
-    assert desk.ended(run, 5).succeeded == 4
+    wait_until(lambda: desk.stack.ledger.accounting(run).succeeded == 4, "one is brought home")
     page = desk.open(f"/dead-letters?run={run}")
     page.get_by_role("button", name="Decide on all 1").click()
     page.get_by_role("button", name="Replay", exact=True).click()
