@@ -66,7 +66,7 @@ def test_file_larger_than_a_request_is_dispatched_whole_by_pushed_shards(
     site: Site, pubsub: PubsubClient
 ) -> None:
     """Each request reads 200 URLs and more, and Pub/Sub pushes what is left to the dispatcher."""
-    jobs, shards = pubsub.subscription(JOBS), pubsub.subscription(SHARDS)
+    jobs, shards = pubsub.subscription(JOBS), pubsub.subscription(SHARDS, ack_deadline_seconds=600)
     with running_dispatcher(pubsub.server.host, **settings(pubsub)) as dispatcher:
         pushed = {"push_config": push_config(dispatcher), "filter": DISPATCH_FILTER}
         pubsub.subscription(SHARDS, **pushed, ack_deadline_seconds=600)

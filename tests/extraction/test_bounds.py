@@ -217,7 +217,7 @@ def _outcome(recipe: Recipe, page: SavedPage) -> Extracted | Reason:
 )
 def test_hostile_megabyte_takes_linear_time(markup: str, body: str, field: dict[str, Any]) -> None:
     """A hostile page of a megabyte is processed in less than 60 s; in quadratic time, it would take hours."""
-    started = time.process_time()
+    started = time.thread_time()
     with suppress(ExtractionError):
         scrape(body, "text/xml" if markup == "xml" else "text/html", markup=markup, fields={"f": field})
-    assert time.process_time() - started < 60
+    assert time.thread_time() - started < 60

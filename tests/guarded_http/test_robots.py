@@ -291,7 +291,6 @@ def test_longest_matching_rule_decides(rules: list[tuple[bool, str]], path: str,
     assert is_allowed("\n".join(["User-agent: *", *lines]), f"/{path}") is expected
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     "body",
     [

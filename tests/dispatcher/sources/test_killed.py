@@ -30,7 +30,8 @@ def test_dispatcher_that_is_killed_makes_the_same_jobs_again(site: Site) -> None
     sources = {"urls_file": {"url": file}}
     with running_localpubsub() as pubsub, ThreadPoolExecutor(1) as executor:
         pubsub.publisher.create_topic(name=TOPIC)
-        subscription = pubsub.subscription(TOPIC)
+        # No message is delivered again while the others are pulled.
+        subscription = pubsub.subscription(TOPIC, ack_deadline_seconds=600)
         # Given a dispatcher that has published the first jobs, and waits for the rest of the file
         with running_dispatcher(pubsub.server.host, SITEMAP_BUDGET_SECONDS="600") as dispatcher:
             response = executor.submit(dispatcher.dispatch, sources, run_id="run")
@@ -43,7 +44,7 @@ def test_dispatcher_that_is_killed_makes_the_same_jobs_again(site: Site) -> None
             with pytest.raises(requests.RequestException):
                 response.result()
         site.add("/urls.txt", http(200, body))
-        repeated = pubsub.subscription(TOPIC)
+        repeated = pubsub.subscription(TOPIC, ack_deadline_seconds=600)
         with running_dispatcher(pubsub.server.host) as dispatcher:
             assert dispatcher.dispatch(sources, run_id="run")["published"] == COUNT
         jobs = [Job.decode(each.message.data) for each in pubsub.pull(repeated, COUNT)]
