@@ -16,14 +16,15 @@ LOOPBACK = "127.0.0.1"
 FREE_RANGE = range(20_000, 32_768)
 MAX_TRIES = 100  #: maximum number of random ports to try; then the kernel chooses a port
 
-_kept = list[socket.socket]()  #: the sockets that keep the ports which `free_port` has returned
+_kept = list[socket.socket]()  #: the sockets that keep the free ports which were chosen
 
 
 def allocate_ports(wanted: Mapping[str, tuple[int, str]]) -> dict[str, int]:
     """Return a port for each purpose: the wanted one, or a free one instead of 0.
 
-    All ports stay bound until all are chosen, so that two services never get the same port. Another program
-    may still take a port before the service binds it; then the service's log has the error.
+    All ports stay bound until all are chosen, so that two services never get the same port, and a free port
+    is kept as `free_port` keeps it. Another program may still take a wanted port before the service binds
+    it; then the service's log has the error.
 
     Args:
         wanted: for each purpose, the port and the command-line option that sets it.
@@ -36,7 +37,8 @@ def allocate_ports(wanted: Mapping[str, tuple[int, str]]) -> dict[str, int]:
         for purpose, (port, option) in wanted.items():
             try:
                 bound = _listener(port) if port else _bind_free()
-                ports[purpose] = sockets.enter_context(bound).getsockname()[1]
+                sockets.callback(socket.socket.close if port else _keep, bound)
+                ports[purpose] = bound.getsockname()[1]
             except OSError as error:
                 faults.append(f"{_describe(port, error)}; {purpose} needs it. Choose another with {option}.")
     if faults:
@@ -53,12 +55,17 @@ def free_port() -> int:
     """
     bound = _bind_free()
     port = int(bound.getsockname()[1])
+    _keep(bound)
+    return port
+
+
+def _keep(bound: socket.socket) -> None:
+    """Keep a port for its server on Linux; other systems share none, so it is free again."""
     if sys.platform == "linux":
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         _kept.append(bound)
     else:
         bound.close()
-    return port
 
 
 def _bind_free() -> socket.socket:

@@ -3,7 +3,7 @@
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -66,9 +66,12 @@ def test_port_zero_allocates_different_free_ports() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems share no port with a socket that listens")
-def test_a_free_port_is_returned_once_and_its_server_can_start_again(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("choose", [free_port, lambda: allocate_ports({"service": (0, "--port")})["service"]])
+def test_a_free_port_is_returned_once_and_its_server_can_start_again(
+    choose: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nobody else gets the port, also while its server does not run, and nothing but the server answers."""
-    port = free_port()
+    port = choose()
     monkeypatch.setattr(ports, "FREE_RANGE", [port])
     other = "import socket, sys; socket.socket().bind(('127.0.0.1', int(sys.argv[1])))"
     for _ in range(2):
