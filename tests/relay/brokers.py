@@ -79,6 +79,13 @@ class RabbitMqUnderTest(RelayedBroker):
     interrupt, resume = kill, start
 
 
+class PartitionedRabbitMqUnderTest(RabbitMqUnderTest):
+    """RabbitMQ with four partitions."""
+
+    name = "RabbitMQ, partitions"
+    options = ("--partitions", "4")
+
+
 class RedisUnderTest(RelayedBroker):
     """Redis."""
 
@@ -141,8 +148,10 @@ BROKERS: dict[str, tuple[str, Callable[[Any], RelayedBroker]]] = {
     "SQS": ("moto_sqs_server", SqsUnderTest),
     "SQS FIFO": ("moto_sqs_server", SqsFifoUnderTest),
 }
-#: The same for the columns of the table of promises: Pub/Sub, which pushes by itself, and these brokers.
+#: The same for the columns of the table of promises: Pub/Sub, which pushes by itself, these brokers, and
+#: RabbitMQ with partitions.
 COLUMNS: dict[str, tuple[str, Callable[[Any], BrokerUnderTest]]] = {
     "Pub/Sub": ("restartable_localpubsub", PubsubUnderTest),
     **BROKERS,
+    "RabbitMQ, partitions": ("rabbitmq_server", PartitionedRabbitMqUnderTest),
 }

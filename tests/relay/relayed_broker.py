@@ -1,6 +1,6 @@
 """What all brokers have in common whose messages a relay delivers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -17,9 +17,11 @@ class RelayedBroker(BrokerUnderTest, Protocol):
 
     Attributes:
         url: BROKER_URL.
+        options: further options of the relay.
     """
 
     url: str
+    options: Sequence[str] = ()
     best_effort: Mapping[str, str] = {}
 
     def create(self, *arguments: str) -> None:
@@ -33,14 +35,14 @@ class RelayedBroker(BrokerUnderTest, Protocol):
 
     def prepare(self, policy: DeliveryPolicy) -> None:
         """See `BrokerUnderTest.prepare`."""
-        self.create(*redelivery_arguments(policy))
+        self.create(*redelivery_arguments(policy), *self.options)
 
     def deliver(
         self, endpoint: str, log: Path, policy: DeliveryPolicy, window: int
     ) -> AbstractContextManager[RelayProcess]:
         """See `BrokerUnderTest.deliver`."""
         deadline = ("--ack-deadline", str(policy.ack_deadline_seconds))
-        settings = (*redelivery_arguments(policy), *deadline, "--window", str(window))
+        settings = (*redelivery_arguments(policy), *self.options, *deadline, "--window", str(window))
         return running_relay(self.url, endpoint, log, *settings)
 
     @contextmanager
