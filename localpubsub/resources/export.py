@@ -109,7 +109,7 @@ def _check_file_name(config: CloudStorageConfigPb) -> None:
 def _complete_file_size(config: CloudStorageConfigPb) -> None:
     if not config.HasField("max_duration"):
         config.max_duration.seconds = DEFAULT_DURATION
-    limits.check_between("max_duration", config.max_duration.seconds, MAX_DURATION)
+    limits.check_duration("max_duration", config.max_duration, MAX_DURATION)
     if config.max_bytes:
         limits.check_between("max_bytes", config.max_bytes, (MIN_FILE_BYTES, MAX_FILE_BYTES))
     if config.max_messages:

@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from localpubsub.errors import InvalidArgument
-from localpubsub.protocol.messages import PubsubMessagePb, RequestPb, TimestampPb
+from localpubsub.protocol.messages import DurationPb, PubsubMessagePb, RequestPb, TimestampPb
 
 MAX_REQUEST_BYTES: Final = 10_000_000  #: Maximum bytes of a publish request and of a message (quotas).
 MAX_REQUEST_MESSAGES: Final = 1_000  #: Maximum number of messages in one publish request (quotas).
@@ -31,7 +31,6 @@ DEFAULT_RETENTION: Final = 7 * 86_400
 RETENTION: Final = (600, 31 * 86_400)  #: Minimum and maximum of message_retention_duration, seconds.
 #: Seconds without use after which a subscription is deleted, if no policy is set (proto: expiration_policy).
 DEFAULT_EXPIRATION: Final = 31 * 86_400
-MIN_EXPIRATION: Final = 86_400  #: Minimum ttl of an expiration policy, seconds (proto: ExpirationPolicy.ttl).
 
 DEFAULT_DELIVERY_ATTEMPTS: Final = 5  #: Value if max_delivery_attempts is 0 (proto: DeadLetterPolicy).
 #: Minimum and maximum of max_delivery_attempts (proto: DeadLetterPolicy).
@@ -46,7 +45,11 @@ DEFAULT_BACKOFF: Final = (10, 600)
 #: (https://protobuf.dev/reference/protobuf/google.protobuf/#timestamp).
 MIN_TIMESTAMP: Final = -62_135_596_800
 MAX_TIMESTAMP: Final = 253_402_300_799
+#: Maximum seconds of a Duration (https://protobuf.dev/reference/protobuf/google.protobuf/#duration).
+MAX_DURATION: Final = 315_576_000_000
 NANOS_OF_A_SECOND: Final = 1_000_000_000  #: Nanoseconds in a second.
+#: Minimum and maximum ttl of an expiration policy, seconds (proto: ExpirationPolicy.ttl).
+EXPIRATION: Final = (86_400, MAX_DURATION)
 
 DEFAULT_PAGE_SIZE: Final = 100  #: Number of resources in a list response if page_size is 0.
 MAX_PAGE_SIZE: Final = 1_000  #: Maximum number of resources in a list response.
@@ -64,7 +67,9 @@ _MAX_HOST_BYTES: Final = 253  # RFC 1035 section 2.3.4, without the length bytes
 _RESOURCE_ID: Final = re.compile(r"[A-Za-z][A-Za-z0-9\-_.~+%]{2,254}")
 #: Any project whose name is safe in URLs and JSON is accepted, as the official emulator does.
 _PROJECT: Final = re.compile(r"projects/[\w\-.:]+", re.ASCII)
-_LABEL_KEY: Final = re.compile(r"[^\W\d_A-Z][\w-]{0,62}")
+#: Letters of all languages are allowed (https://cloud.google.com/pubsub/docs/labels#requirements).
+_LABEL_KEY: Final = re.compile(r"[^\W\d_][\w-]{0,62}")
+_LABEL_VALUE: Final = re.compile(r"[\w-]{0,63}")
 
 
 def check_name(name: str, *collections: str) -> None:
@@ -145,11 +150,22 @@ def check_timestamp(name: str, timestamp: TimestampPb) -> None:
         )
 
 
+def check_duration(name: str, duration: DurationPb, bounds: tuple[int, int]) -> None:
+    """Reject a Duration outside its inclusive bounds in seconds, or with invalid nanos (proto: Duration)."""
+    check_between(name, duration.seconds + duration.nanos / NANOS_OF_A_SECOND, bounds)
+    if not 0 <= duration.nanos < NANOS_OF_A_SECOND:
+        raise InvalidArgument(
+            f"Invalid {name} given (seconds={duration.seconds}, nanos={duration.nanos}): nanos must be from "
+            "0 to 999,999,999."
+        )
+
+
 def check_labels(labels: dict[str, str]) -> None:
     """Reject labels that Google Cloud rejects."""
     _check_maximum("label_count", len(labels), MAX_LABELS)
     for key, value in labels.items():
-        if not _LABEL_KEY.fullmatch(key) or len(value) > 63 or value != value.lower():
+        is_valid = _LABEL_KEY.fullmatch(key) and _LABEL_VALUE.fullmatch(value)
+        if not is_valid or (key + value) != (key + value).lower():
             raise InvalidArgument(
                 f"Invalid label {key!r}={value!r}: keys start with a lower case letter; keys and values have "
                 "at most 63 lower case letters, digits, - and _."

@@ -106,18 +106,12 @@ def _complete_durations(resource: SubscriptionPb) -> None:
     limits.check_between("ack deadline", resource.ack_deadline_seconds, limits.ACK_DEADLINE)
     if not resource.HasField("message_retention_duration"):
         resource.message_retention_duration.seconds = limits.DEFAULT_RETENTION
-    limits.check_between(
-        "message retention duration", duration_seconds(resource.message_retention_duration), limits.RETENTION
-    )
+    limits.check_duration("message retention duration", resource.message_retention_duration, limits.RETENTION)
     if not resource.HasField("expiration_policy"):
         resource.expiration_policy.ttl.seconds = limits.DEFAULT_EXPIRATION
     # A policy without a ttl means that the subscription never expires.
     elif resource.expiration_policy.HasField("ttl"):
-        ttl = duration_seconds(resource.expiration_policy.ttl)
-        if ttl < limits.MIN_EXPIRATION:
-            raise InvalidArgument(
-                f"Invalid expiration ttl given (value={ttl:g}): it must be at least one day."
-            )
+        limits.check_duration("expiration ttl", resource.expiration_policy.ttl, limits.EXPIRATION)
 
 
 def _complete_retry_policy(resource: SubscriptionPb) -> None:
@@ -127,7 +121,7 @@ def _complete_retry_policy(resource: SubscriptionPb) -> None:
     for field, default in zip(("minimum_backoff", "maximum_backoff"), limits.DEFAULT_BACKOFF, strict=True):
         if not policy.HasField(field):
             getattr(policy, field).seconds = default
-        limits.check_between(field, duration_seconds(getattr(policy, field)), limits.BACKOFF)
+        limits.check_duration(field, getattr(policy, field), limits.BACKOFF)
     if duration_seconds(policy.minimum_backoff) > duration_seconds(policy.maximum_backoff):
         raise InvalidArgument("Invalid retry policy: minimum_backoff is greater than maximum_backoff.")
 

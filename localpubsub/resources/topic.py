@@ -7,7 +7,6 @@ from typing import Final
 
 from localpubsub.protocol.messages import FieldMaskPb, Topic, TopicPb
 from localpubsub.resources import field_mask, limits
-from localpubsub.resources.subscription import duration_seconds
 from localpubsub.resources.transforms import check_transforms
 from localpubsub.resources.unsupported import reject_unsupported
 
@@ -58,7 +57,8 @@ def _checked(resource: TopicPb) -> TopicPb:
     check_transforms(resource.message_transforms)
     limits.check_labels(resource.labels)
     if resource.HasField("message_retention_duration"):
-        seconds = duration_seconds(resource.message_retention_duration)
-        limits.check_between("message retention duration", seconds, limits.RETENTION)
+        limits.check_duration(
+            "message retention duration", resource.message_retention_duration, limits.RETENTION
+        )
     resource.state = Topic.ACTIVE
     return resource
