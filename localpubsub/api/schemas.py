@@ -41,7 +41,6 @@ class SchemaService:
     def __init__(self, broker: Broker) -> None:
         self._catalogue = broker.catalogue
         self._schemas = broker.catalogue.schemas
-        self._policies = broker.policies
 
     def methods(self) -> Mapping[str, Method | StreamMethod]:
         """Return ``{name: Method}``."""
@@ -98,11 +97,7 @@ class SchemaService:
 
     async def delete_schema_revision(self, request: RequestPb, _: Context) -> ResponsePb:
         """Delete one revision and return it."""
-        deleted = await self._schemas.delete_revision(request.name, request.revision_id)
-        oldest = self._schemas.revisions[deleted.resource.name][0].number
-        if deleted.number < oldest:  # The policy of a schema has the number of its oldest revision.
-            await self._policies.move(deleted.number, oldest)
-        return deleted.resource
+        return (await self._schemas.delete_revision(request.name, request.revision_id)).resource
 
     async def delete_schema(self, request: RequestPb, _: Context) -> ResponsePb:
         """Delete all revisions; topics that use the schema then reject every message."""

@@ -12,7 +12,7 @@ from localpubsub.api.snapshots import SnapshotMethods
 from localpubsub.broker.broker import Broker
 from localpubsub.broker.subscription import Subscription
 from localpubsub.broker.subscription_deletion import delete_subscription
-from localpubsub.errors import FailedPrecondition, InvalidAckIds, InvalidArgument
+from localpubsub.errors import FailedPrecondition, InvalidAckIds, InvalidArgument, NotFound
 from localpubsub.protocol.calls import Context, Method, StreamMethod
 from localpubsub.protocol.messages import (
     AcknowledgeRequest,
@@ -116,7 +116,10 @@ class SubscriberService:
                 lease_seconds = subscription.backlog.policy.ack_deadline
                 count = min(request.max_messages, limits.MAX_PULL_MESSAGES)
                 allowed = PullLimits(count, limits.MAX_PULL_BYTES, lease_seconds)
-                messages = await receive(self._broker, self._pullable(request.subscription), allowed, flow)
+                if self._pullable(request.subscription) is not subscription:
+                    # It was deleted, and created again with the same name.
+                    raise NotFound(request.subscription)
+                messages = await receive(self._broker, subscription, allowed, flow)
                 if messages or not await _is_set_before(until, changed):
                     return PullResponse(received_messages=messages)
         finally:

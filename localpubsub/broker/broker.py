@@ -74,6 +74,8 @@ class Broker:
         self.snapshots = Snapshots(self.catalogue, self.journal, clock, self.ids)
         self.catalogue.schemas.time_of = self.ids.publish_time
         self.policies = IamPolicies(self.journal)
+        # The policy of a schema has the number of its oldest revision.
+        self.catalogue.schemas.on_oldest_changed = self.policies.move
         self.on_publish: Callable[[Topic, range, Sequence[PubsubMessagePb]], None] | None = None
         self._cache = MessageCache()
         self._delayed = DelayedMessages(clock)

@@ -17,6 +17,9 @@ _log = logging.getLogger("localpubsub.broker.expiration")
 async def delete_unused(catalogue: Catalogue, now: float) -> None:
     """Delete every subscription that was unused for longer than its ttl."""
     for subscription in [each for each in catalogue.subscriptions.values() if _is_expired(each, now)]:
+        # While another one was deleted, this one may have been used, or replaced by one of the same name.
+        if subscription.used or catalogue.subscriptions.get(subscription.name) is not subscription:
+            continue
         try:
             await delete_subscription(catalogue, subscription.name)
         except (NotFound, StoreFailure) as error:

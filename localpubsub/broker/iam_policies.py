@@ -58,11 +58,10 @@ class IamPolicies:
         await self._journal.commit_or(undo)
         return policy
 
-    async def move(self, before: int, after: int) -> None:
-        """Move a policy to the number that its resource has from now on, unless that number has one already.
+    def move(self, before: int, after: int) -> None:
+        """Move a policy, with the next transaction, to the number that its resource has from now on.
 
-        Raises:
-            StoreFailure: nothing was changed.
+        If that number has a policy already, nothing is moved.
         """
         if before not in self._policies or after in self._policies:
             return
@@ -73,4 +72,4 @@ class IamPolicies:
         def undo() -> None:
             self._policies[before] = self._policies.pop(after)
 
-        await self._journal.commit_or(undo)
+        self._journal.next.undo.append(undo)

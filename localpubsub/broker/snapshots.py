@@ -200,7 +200,9 @@ class Snapshots:
     async def drop_expired(self, now: float) -> None:
         """Delete expired snapshots, and end the retention of messages that are too old for their owner."""
         for snapshot in list(self.snapshots.values()):
-            if snapshot.resource.expire_time.seconds <= now:
+            # While another one was deleted, this one may have been replaced.
+            is_current = self.snapshots.get(snapshot.name) is snapshot
+            if is_current and snapshot.resource.expire_time.seconds <= now:
                 with suppress(NotFound, StoreFailure):
                     await self.delete(snapshot.name)
         for topic in self._catalogue.topics.values():

@@ -14,7 +14,7 @@ from grpc import aio
 from localpubsub.backlog.lease import Lease
 from localpubsub.broker.broker import Broker
 from localpubsub.broker.subscription import Subscription
-from localpubsub.errors import InvalidArgument
+from localpubsub.errors import InvalidArgument, NotFound
 from localpubsub.protocol.calls import Context
 from localpubsub.protocol.messages import RequestPb, ResponsePb, StreamingPullResponse
 from localpubsub.pull.ack_ids import ResolvedAckIds, acknowledge, find_leases, modify_deadlines
@@ -51,6 +51,13 @@ async def serve_stream(broker: Broker, find: Callable[[str], Subscription], cont
         stream.end()
         reader.cancel()
         await asyncio.gather(reader, return_exceptions=True)
+
+
+def _check_later(request: RequestPb) -> None:
+    """Reject a later request of a stream with a field that only the first one may set (pubsub.proto)."""
+    for field in ("subscription", "max_outstanding_messages", "max_outstanding_bytes"):
+        if getattr(request, field):
+            raise InvalidArgument(f"Invalid {field} given: only the first request of a stream may set it.")
 
 
 class _Stream:
@@ -93,7 +100,8 @@ class _Stream:
         response.subscription_properties.SetInParent()
         await self._context.write(self._with_properties(response))
         while not reader.done():
-            check()
+            if check() is not self._subscription:  # It was deleted, and created again with the same name.
+                raise NotFound(self._subscription.name)
             self._changed.clear()
             while self._confirmations:
                 await self._context.write(self._with_properties(self._confirmations.popleft()))
@@ -115,6 +123,8 @@ class _Stream:
             if self._subscription.exactly_once:
                 await self._confirm(acknowledged, modified)
             request = await self._context.read()
+            if request is not aio.EOF:
+                _check_later(request)
 
     def _apply_deadline(self, request: RequestPb) -> None:
         if request.stream_ack_deadline_seconds:

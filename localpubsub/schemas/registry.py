@@ -75,6 +75,8 @@ class SchemaRegistry:
         self._next_number = next_number
         #: Returns when a number was allocated, microseconds since 1970; the broker sets it.
         self.time_of: Callable[[int], int] = lambda number: number
+        #: Called with the number of a schema's oldest revision before and after a change, before its commit.
+        self.on_oldest_changed: Callable[[int, int], None] = lambda _before, _after: None
 
     def load(self, store: Store) -> None:
         """Read all revisions from the store, before the server serves."""
@@ -120,11 +122,9 @@ class SchemaRegistry:
             FailedPrecondition: the schema has too many revisions.
             StoreFailure: nothing was changed.
         """
-        current = self.revision(name)
-        if given.type_ != current.resource.type_:
-            raise InvalidArgument("Invalid schema revision: the type of a schema cannot be changed.")
-        revision = await self._compile(current.resource.name, given)
-        self.revision(name)  # raises if the schema was deleted in the meantime
+        self._check_type(name, given)
+        revision = await self._compile(name, given)
+        self._check_type(name, given)  # the schema may have been deleted in the meantime, and created again
         return await self._put(revision)
 
     async def roll_back(self, name: str, revision_id: str) -> Revision:
@@ -143,7 +143,7 @@ class SchemaRegistry:
 
     async def delete_revision(self, name: str, revision_id: str) -> Revision:
         """Delete a revision and return it; FailedPrecondition if it is the only one."""
-        if "@" not in name and not revision_id:
+        if not name.partition("@")[2] and not revision_id:
             raise InvalidArgument("Invalid name: the revision must be given, as in projects/P/schemas/S@ID.")
         revision = self.revision(name, revision_id)
         revisions = self.revisions[revision.resource.name]
@@ -154,6 +154,8 @@ class SchemaRegistry:
         self._journal.next.resources.append(
             ("DELETE FROM schema_revision WHERE number = ?", (revision.number,))
         )
+        if position == 0:
+            self.on_oldest_changed(revision.number, revisions[0].number)
         await self._journal.commit_or(lambda: revisions.insert(position, revision))
         return revision
 
@@ -169,7 +171,8 @@ class SchemaRegistry:
         return await self._compile("", given)
 
     def check_settings(self, settings: SchemaSettingsPb) -> None:
-        """Reject settings with an unknown encoding (InvalidArgument), schema or revision (NotFound)."""
+        """Reject an invalid name or encoding (InvalidArgument), or an unknown revision (NotFound)."""
+        limits.check_name(settings.schema, "schemas")
         self.revision(settings.schema)
         if settings.encoding not in _ENCODINGS:
             raise InvalidArgument("Invalid schema encoding provided: it must be JSON or BINARY.")
@@ -213,17 +216,19 @@ class SchemaRegistry:
 
     def _allowed(self, settings: SchemaSettingsPb) -> Sequence[Revision]:
         """Return the revisions that a topic allows, newest first."""
-        revisions = self.revisions[settings.schema]
-        first = last = None
-        if settings.first_revision_id:
-            first = self.revision(settings.schema, settings.first_revision_id).number
-        if settings.last_revision_id:
-            last = self.revision(settings.schema, settings.last_revision_id).number
+        first, last = (
+            self.revision(settings.schema, each).number if each else 0
+            for each in (settings.first_revision_id, settings.last_revision_id)
+        )
         return [
             revision
-            for revision in reversed(revisions)
-            if (first or 0) <= revision.number <= (last or revision.number)
+            for revision in reversed(self.revisions[settings.schema])
+            if first <= revision.number <= (last or revision.number)
         ]
+
+    def _check_type(self, name: str, given: SchemaPb) -> None:
+        if given.type_ != self.revision(name).resource.type_:
+            raise InvalidArgument("Invalid schema revision: the type of a schema cannot be changed.")
 
     def _check_new(self, name: str) -> None:
         if name in self.revisions:

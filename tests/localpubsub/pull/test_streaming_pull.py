@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from grpc import aio
 
+from localpubsub.errors import InvalidArgument
 from localpubsub.protocol.messages import (
     PubsubMessage,
     RequestPb,
@@ -63,20 +64,21 @@ class Stream:
 
     def modify(self, message: ResponsePb, seconds: int) -> None:
         """Set the ack deadline of a message; 0 nacks it."""
-        self._send(
+        self.send(
             StreamingPullRequest(modify_deadline_ack_ids=[message.ack_id], modify_deadline_seconds=[seconds])
         )
 
     def nack(self, messages: list[ResponsePb]) -> None:
         """Nack messages in one request."""
         ids = [message.ack_id for message in messages]
-        self._send(StreamingPullRequest(modify_deadline_ack_ids=ids, modify_deadline_seconds=[0] * len(ids)))
+        self.send(StreamingPullRequest(modify_deadline_ack_ids=ids, modify_deadline_seconds=[0] * len(ids)))
 
     def end(self) -> None:
         """End the requests, as a subscriber that closes the stream."""
-        self._send(aio.EOF)
+        self.send(aio.EOF)
 
-    def _send(self, request: RequestPb) -> None:
+    def send(self, request: RequestPb) -> None:
+        """Send a request."""
         self._stepped.do(self._requests.put_nowait, request)
 
 
@@ -187,3 +189,14 @@ def test_each_nack_of_a_request_is_counted_as_an_attempt(stepped: SteppedBroker)
     stream.nack(list(stream.received))
     found = [(message.message.data, message.delivery_attempt) for message in stream.received]
     assert found == [(b"1", 1), (b"2", 1), (b"3", 1), (b"1", 2), (b"2", 2), (b"3", 2)]
+
+
+@pytest.mark.parametrize("field", ["max_outstanding_messages", "max_outstanding_bytes", "subscription"])
+def test_later_request_that_sets_a_field_of_the_first_ends_the_stream(
+    stepped: SteppedBroker, field: str
+) -> None:
+    """The stream is aborted with INVALID_ARGUMENT, as pubsub.proto states, and not served unchanged."""
+    stepped.create()
+    stream = Stream(stepped)
+    stream.send(StreamingPullRequest(**{field: NAME if field == "subscription" else 5}))
+    assert isinstance(stream.task.exception(), InvalidArgument)
