@@ -2,16 +2,18 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from itertools import accumulate, islice
 from typing import Final, TypeAlias
 
 import grpc
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # protobuf publishes no types
 from google.rpc import (  # type: ignore[import-untyped]  # has no py.typed
     error_details_pb2,
     status_pb2,
 )
 
-from localpubsub.errors import RequestRejected, StoreFailure, Unimplemented, status_message
+from localpubsub.errors import InvalidArgument, RequestRejected, StoreFailure, Unimplemented, status_message
 from localpubsub.protocol.calls import Context, Function, Method, Services, StreamFunction, StreamMethod
 from localpubsub.protocol.messages import RequestPb, ResponsePb
 
@@ -49,11 +51,18 @@ class Methods(grpc.GenericRpcHandler):
 def _handler(method: Method | StreamMethod) -> RpcHandler:
     if isinstance(method, StreamMethod):
         return grpc.stream_stream_rpc_method_handler(
-            _translate_stream_errors(method.function), method.request.FromString, _serialize
+            _translate_stream_errors(method.function), partial(_decode, method.request), _serialize
         )
-    return grpc.unary_unary_rpc_method_handler(
-        _translate_errors(method.function), method.request.FromString, _serialize
-    )
+    # Without a deserializer gRPC passes the bytes on. It would report an error of one as UNKNOWN.
+    return grpc.unary_unary_rpc_method_handler(_translate_errors(method), None, _serialize)
+
+
+def _decode(message: RequestPb, encoded: bytes) -> RequestPb:
+    """Return a request; InvalidArgument if the bytes are none, for example because a text is not UTF-8."""
+    try:
+        return message.FromString(encoded)
+    except DecodeError as error:
+        raise InvalidArgument(f"Invalid request: {error}.") from None
 
 
 def _serialize(response: ResponsePb) -> bytes:
@@ -70,10 +79,10 @@ def _unimplemented(name: str) -> RpcHandler:
     return grpc.unary_unary_rpc_method_handler(reject)
 
 
-def _translate_errors(function: Function) -> Function:
-    async def call(request: RequestPb, context: Context) -> ResponsePb:
+def _translate_errors(method: Method) -> Function:
+    async def call(request: bytes, context: Context) -> ResponsePb:
         try:
-            return await function(request, context)
+            return await method.function(_decode(method.request, request), context)
         except Exception as error:  # noqa: BLE001 - every error becomes a gRPC status
             await _abort(context, error)
 

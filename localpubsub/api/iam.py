@@ -50,10 +50,16 @@ class IamService:
         return self._broker.policies.get(self._number(request.resource))
 
     async def test_iam_permissions(self, request: RequestPb, _: Context) -> ResponsePb:  # noqa: PT019 - not a pytest function
-        """Return all requested permissions, because every caller has every permission."""
-        self._number(request.resource)
+        """Return all requested permissions, because every caller has every permission.
+
+        For a resource that does not exist, return none (proto: IAMPolicy.TestIamPermissions).
+        """
         if any("*" in permission for permission in request.permissions):
             raise InvalidArgument("Permissions with wildcards (such as '*') are not allowed.")
+        try:
+            self._number(request.resource)
+        except NotFound:
+            return TestIamPermissionsResponse()
         return TestIamPermissionsResponse(permissions=request.permissions)
 
     def _number(self, name: str) -> int:

@@ -27,6 +27,7 @@ class NameField:
     path: str  #: The dotted path of the field, for example "topic.name".
     collections: tuple[str, ...]  #: The collections that it may name, such as "topics"; empty for a project.
     optional: bool = False  #: Whether the field may be empty.
+    names_revision: bool = False  #: Whether the name of a schema may end with ``@ID``, the id of a revision.
 
     def check(self, name: str) -> None:
         """Raise InvalidArgument if the name is malformed."""
@@ -34,8 +35,7 @@ class NameField:
             return
         if not self.collections:
             limits.check_project(name)
-        elif "schemas" in self.collections:
-            # A schema's name may end with the id of a revision: projects/P/schemas/S@ID.
+        elif self.names_revision:
             limits.check_name(name.partition("@")[0], *self.collections)
         else:
             limits.check_name(name, *self.collections)
@@ -51,8 +51,10 @@ _NOT_IN_PATHS: Final[Mapping[str, tuple[NameField, ...]]] = {
         NameField("topic", ("topics",), optional=True),
         NameField("subscription", ("subscriptions",), optional=True),
     ),
-    "ValidateMessage": (NameField("name", ("schemas",), optional=True),),
+    "ValidateMessage": (NameField("name", ("schemas",), optional=True, names_revision=True),),
 }
+#: The methods whose schema's name may be that of a revision (the comments of schema.proto).
+_OF_REVISIONS: Final = frozenset({"GetSchema", "RollbackSchema", "DeleteSchemaRevision"})
 
 
 def _name_fields() -> dict[str, tuple[NameField, ...]]:
@@ -63,7 +65,10 @@ def _name_fields() -> dict[str, tuple[NameField, ...]]:
         # "projects/*" has no collection, and "projects/*/topics/*" has one.
         collections[method, field] = (*collections.get((method, field), ()), *resource.split("/")[2:3])
     return {
-        method: (NameField(field, found), *_NOT_IN_PATHS.get(method, ()))
+        method: (
+            NameField(field, found, names_revision=method in _OF_REVISIONS),
+            *_NOT_IN_PATHS.get(method, ()),
+        )
         for (method, field), found in collections.items()
     }
 

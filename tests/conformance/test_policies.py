@@ -36,10 +36,12 @@ def test_iam_policy_is_stored_and_returned(pubsub: PubsubClient) -> None:
 
 @pytest.mark.emulator_differs("offers no IAM")
 def test_iam_permissions_are_all_granted(pubsub: PubsubClient) -> None:
-    """Behaviour 22: every requested permission is granted; a missing resource is NOT_FOUND."""
+    """Behaviour 22: every permission is granted, for a missing resource none; its policy is NOT_FOUND."""
     request = {"resource": pubsub.topic(), "permissions": ["pubsub.topics.publish", "pubsub.topics.get"]}
     response = pubsub.publisher.test_iam_permissions(request=request)
     assert list(response.permissions) == request["permissions"]
+    missing = {**request, "resource": pubsub.name("topics")}
+    assert not pubsub.publisher.test_iam_permissions(request=missing).permissions
     with pytest.raises(NotFound):
         pubsub.publisher.get_iam_policy(request={"resource": pubsub.name("topics")})
 

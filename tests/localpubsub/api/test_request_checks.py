@@ -13,7 +13,12 @@ from localpubsub.api.services import make_services
 from localpubsub.broker.broker import Broker
 from localpubsub.clock import Clock
 from localpubsub.protocol.calls import Method, Services, StreamMethod
-from localpubsub.protocol.messages import StreamingPullRequest, StreamingPullResponse
+from localpubsub.protocol.messages import (
+    CreateSchemaRequest,
+    Schema,
+    StreamingPullRequest,
+    StreamingPullResponse,
+)
 from localpubsub.storage.store import Store
 from tests.servers.rest_connection import RestConnection
 
@@ -107,6 +112,38 @@ def test_malformed_name_of_a_stream_is_rejected_with_invalid_argument(channel: g
     with pytest.raises(grpc.RpcError) as rejected:
         next(stream(iter([request])))
     assert rejected.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize("encoded", [b"\x0a\x03\xff\xfe\xfd", b"\x0a\xff\xff\xff\xff\x0f"])
+@pytest.mark.parametrize("path", [*METHODS, "/google.pubsub.v1.Subscriber/StreamingPull"])
+def test_undecodable_request_is_rejected_with_invalid_argument(
+    channel: grpc.Channel, path: str, encoded: bytes
+) -> None:
+    """A text that is not UTF-8, and a length beyond the end, are the caller's fault and not UNKNOWN."""
+    method: Any = channel.stream_stream(path)
+    with pytest.raises(grpc.RpcError) as failed:
+        list(method(iter([encoded])))
+    assert failed.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "Error parsing message" in str(failed.value.details())
+
+
+@pytest.mark.parametrize("method", ["ListSchemaRevisions", "DeleteSchema", "CommitSchema"])
+def test_schema_that_must_be_given_without_revision_is_rejected_with_one(
+    channel: grpc.Channel, method: str
+) -> None:
+    """A name with the id of a revision is malformed where a schema is meant, even if both exist."""
+    service = "/google.pubsub.v1.SchemaService/"
+    schema = Schema(type_=Schema.AVRO, definition='"string"')
+    name = f"revised-{method}"
+    create: Any = channel.unary_unary(
+        f"{service}CreateSchema", CreateSchemaRequest.SerializeToString, Schema.FromString
+    )
+    created = create(CreateSchemaRequest(parent="projects/p", schema_id=name, schema=schema))
+    path = service + method
+    request = METHODS[path].request(name=f"{created.name}@{created.revision_id}")
+    code, message = call(channel, path, request)
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert "Invalid resource name" in message
 
 
 def test_every_field_of_text_is_a_name_or_is_known_to_be_none() -> None:
