@@ -4,9 +4,12 @@ import asyncio
 from collections import Counter
 from typing import Final
 
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # protobuf publishes no types
+
 from localpubsub.backlog.backlog import Backlog
 from localpubsub.errors import StoreFailure
 from localpubsub.log_throttle import LogThrottle
+from localpubsub.protocol.messages import PubsubMessage
 from localpubsub.storage.journal import Journal
 
 #: Number of further messages that one read from the store fetches ahead of their delivery.
@@ -37,7 +40,7 @@ class ReadAhead:
             message_id: id of the message.
 
         Raises:
-            StoreFailure: the message could not be read.
+            StoreFailure: the message could not be read or decoded.
         """
         self._awaited[message_id] += 1
         try:
@@ -61,7 +64,9 @@ class ReadAhead:
         """Read this message, other messages that consumers await, and the messages to be delivered next."""
         following = (*self._awaited, *backlog.upcoming(READ_AHEAD))
         wanted = [message_id, *(each for each in following if each not in self._records)]
-        self._reading = journal.run(lambda store: store.read(wanted, READ_AHEAD_BYTES))
+        self._reading = journal.run(
+            lambda store: _decodable(store.read(wanted, READ_AHEAD_BYTES), message_id)
+        )
         self._reading.add_done_callback(self._finish)
         return self._reading
 
@@ -71,3 +76,17 @@ class ReadAhead:
             if len(self._records) > READ_AHEAD:
                 self._records.clear()  # otherwise the records of removed messages would accumulate
             self._records.update(read.result())
+
+
+def _decodable(records: dict[int, bytes], awaited: int) -> dict[int, bytes]:
+    """Return the records that are messages; raise StoreFailure if that of the awaited message is none."""
+    found = {}
+    for message_id, record in records.items():
+        try:
+            PubsubMessage.FromString(record)
+        except DecodeError as error:
+            if message_id == awaited:
+                raise StoreFailure(f"localpubsub could not decode message {message_id}: {error}.") from error
+        else:
+            found[message_id] = record
+    return found

@@ -9,7 +9,7 @@ from typing import Final
 
 from localpubsub.alarm import wait
 from localpubsub.backlog.lease import Lease
-from localpubsub.broker.broker import Broker
+from localpubsub.broker.broker import READ_RETRY_DELAY, Broker
 from localpubsub.broker.subscription import Subscription
 from localpubsub.errors import ExportBlocked, StoreFailure
 from localpubsub.log_throttle import LogThrottle
@@ -153,7 +153,7 @@ class Exporter(ABC):
             try:
                 record = await broker.record(subscription, lease)
             except StoreFailure:
-                broker.cancel_delivery(subscription, lease)
+                broker.cancel_delivery(subscription, lease, READ_RETRY_DELAY)
                 if batch.leases:
                     break
                 raise

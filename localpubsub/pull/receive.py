@@ -3,8 +3,6 @@
 import asyncio
 from dataclasses import dataclass
 
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # protobuf publishes no types
-
 from localpubsub.backlog.lease import Lease
 from localpubsub.broker.broker import READ_RETRY_DELAY, Broker
 from localpubsub.broker.subscription import Subscription
@@ -69,13 +67,12 @@ class _Response:
         self._flow.add(lease)
         try:
             record = await broker.record(subscription, lease)
-            message = None if record is None else _received_message(subscription, lease, record)
         except StoreFailure:
             broker.cancel_delivery(subscription, lease, READ_RETRY_DELAY)
             if self._messages:
                 return False
             raise
-        if record is None or message is None:
+        if record is None:
             broker.acknowledge_missing(subscription, lease)
             return True
         self._size += len(record)
@@ -83,7 +80,7 @@ class _Response:
             broker.cancel_delivery(subscription, lease)
             return False
         self._flow.set_size(lease, len(record))
-        self._messages[lease] = message
+        self._messages[lease] = _received_message(subscription, lease, record)
         return True
 
     def cancel_deliveries(self) -> None:
@@ -99,10 +96,7 @@ class _Response:
 
 def _received_message(subscription: Subscription, lease: Lease, record: bytes) -> ResponsePb:
     message = ReceivedMessage(ack_id=ack_id(subscription, lease))
-    try:
-        message.message.MergeFromString(record)
-    except DecodeError as error:
-        raise StoreFailure(f"localpubsub could not decode message {lease.message_id}: {error}.") from error
+    message.message.MergeFromString(record)
     if (attempt := subscription.delivery_attempt(lease)) is not None:
         message.delivery_attempt = attempt
     return message

@@ -8,17 +8,27 @@ from pathlib import Path
 
 import pytest
 from google.api_core.exceptions import GoogleAPICallError, InternalServerError
-from google.pubsub_v1.types import DeadLetterPolicy, PubsubMessage, PushConfig
+from google.pubsub_v1.types import BigQueryConfig, DeadLetterPolicy, PubsubMessage, PushConfig
 
 import localpubsub
+from localpubsub.protocol.messages import Topic
 from localpubsub.storage.store import MAX_CHECKED_BYTES, MAX_WAL_BYTES, Store
 from localpubsub.storage.transaction import Transaction
+from tests.localpubsub.broker.stepped_broker import DEAD_TOPIC, SteppedBroker
 from tests.servers.localpubsub_process import running_process
 from tests.servers.pubsub_client import PubsubClient, connect
 from tests.servers.push_endpoint import running_endpoint
 from tests.servers.waiting import wait_until
 
 FAST = 60.0  #: Time scale, because some retries take ten seconds of the server's time.
+
+
+@pytest.fixture
+def stepped(tmp_path: Path) -> Iterator[SteppedBroker]:
+    """A broker that runs step by step."""
+    stepped = SteppedBroker(tmp_path / "db")
+    yield stepped
+    stepped.close()
 
 
 @contextmanager
@@ -155,15 +165,20 @@ def test_damaged_resource_raises_cannot_start(tmp_path: Path, damage: str) -> No
         pass
 
 
+def damage_first_record(data: Path) -> None:
+    """Replace the record of the first message by bytes that are no message."""
+    with closing(sqlite3.connect(data / "pubsub.sqlite")) as connection:
+        connection.execute("UPDATE message SET record = x'ff' WHERE id = (SELECT min(id) FROM message)")
+        connection.commit()
+
+
 def test_damaged_message_is_reported_by_the_pull(tmp_path: Path) -> None:
     """A pull of a message that cannot be decoded fails with a sentence, and the message is not lost."""
     with localpubsub.running(data=tmp_path) as server, connect(server.host) as pubsub:
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic)
         pubsub.publish(topic, b"x")
-    with closing(sqlite3.connect(tmp_path / "pubsub.sqlite")) as connection:
-        connection.execute("UPDATE message SET record = x'ff'")
-        connection.commit()
+    damage_first_record(tmp_path)
     with (
         localpubsub.running(data=tmp_path) as server,
         connect(server.host) as pubsub,
@@ -173,6 +188,43 @@ def test_damaged_message_is_reported_by_the_pull(tmp_path: Path) -> None:
     store = Store(tmp_path / "pubsub.sqlite")
     assert len(list(store.backlog())) == 1
     store.close()
+
+
+def test_damaged_message_is_not_exported_and_does_not_block_the_others(tmp_path: Path) -> None:
+    """An export writes the messages after one that cannot be decoded, which is not lost."""
+    with localpubsub.running(data=tmp_path, create_tables=False) as server, connect(server.host) as pubsub:
+        topic = pubsub.topic()
+        pubsub.subscription(topic, bigquery_config=BigQueryConfig(table="p.d.t"))
+        pubsub.publish(topic, b"damaged", b"1", b"2")
+    damage_first_record(tmp_path)
+    with localpubsub.running(data=tmp_path) as server:
+        wait_until(lambda: written(server) == [b"1", b"2"])
+    store = Store(tmp_path / "pubsub.sqlite")
+    assert len(list(store.backlog())) == 1
+    store.close()
+
+
+def written(server: localpubsub.RunningServer) -> list[bytes]:
+    """Return the data in the table of the export, or nothing as long as there is no table."""
+    if not server.warehouse.exists():
+        return []
+    with closing(sqlite3.connect(server.warehouse)) as database:
+        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'd.t'").fetchone():
+            return []
+        return [data for (data,) in database.execute('SELECT data FROM "d.t" ORDER BY data')]
+
+
+def test_damaged_message_is_not_dead_lettered(stepped: SteppedBroker) -> None:
+    """A message that cannot be decoded after its final attempt stays, in memory and on disk."""
+    policy = {"dead_letter_topic": DEAD_TOPIC, "max_delivery_attempts": 5}
+    stepped.call(stepped.broker.catalogue.create_topic(Topic(name=DEAD_TOPIC)))
+    stepped.create(dead_letter_policy=policy)
+    (message_id,) = stepped.publish(b"x")
+    stepped.store.change(lambda database: database.execute("UPDATE message SET record = x'ff'"))
+    stepped.store.change(lambda database: database.execute("UPDATE backlog SET attempts = 5"))
+    stepped.restart()
+    stepped.finish()
+    assert stepped.unacknowledged() == ([message_id], [message_id])
 
 
 def test_full_disk_loses_no_confirmed_message(tmp_path: Path) -> None:
