@@ -54,7 +54,13 @@ class Ports:
             self._runner = asyncio.get_running_loop().create_task(self._start_app())
         # The task is shielded because other connections wait for it too: a client that disconnects must not
         # cancel it.
-        runner = await asyncio.shield(self._runner)
+        starting = self._runner
+        try:
+            runner = await asyncio.shield(starting)
+        except Exception:
+            if self._runner is starting:  # The next connection tries again, perhaps with free files.
+                self._runner = None
+            raise
         return cast("ProtocolFactory", runner.server)  # `server` is set after setup.
 
     async def _start_app(self) -> "web.AppRunner":

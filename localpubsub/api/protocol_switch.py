@@ -5,10 +5,15 @@ them.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Final, TypeAlias, cast
 
+from localpubsub.log_throttle import LogThrottle
+
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"  #: The first bytes of an HTTP/2 connection.
+
+_throttle: Final = LogThrottle(logging.getLogger("localpubsub.api.protocol_switch"))
 
 ProtocolFactory: TypeAlias = Callable[[], asyncio.Protocol]
 
@@ -17,7 +22,7 @@ class ProtocolSwitch(asyncio.Protocol):
     """The protocol of a new connection until its first bytes show whether it is HTTP/1.1 or gRPC.
 
     Args:
-        http: returns the factory of HTTP/1.1 protocols.
+        http: returns the factory of HTTP/1.1 protocols; raises an exception if there is none now.
         connect_grpc: connects a new protocol to the gRPC server, or raises OSError.
     """
 
@@ -54,7 +59,12 @@ class ProtocolSwitch(asyncio.Protocol):
         self._switching = asyncio.get_running_loop().create_task(switch)
 
     async def _switch_to_http(self) -> None:
-        protocol = (await self._http())()
+        try:
+            protocol = (await self._http())()
+        except Exception as error:  # noqa: BLE001 - the client must not wait for a response that never comes
+            _throttle.error("http_unavailable", repr(error))
+            self._transport.abort()
+            return
         self._transport.set_protocol(protocol)
         protocol.connection_made(self._transport)
         protocol.data_received(self._received)

@@ -125,6 +125,9 @@ async def _transformed(
     Raises:
         InvalidArgument: a transform failed for one of the messages.
     """
+    for message in messages:  # Only the server sets these fields; a function must not see a client's values.
+        message.ClearField("message_id")
+        message.ClearField("publish_time")
     try:
         return await transformer.run(lambda functions: [functions.transform(each) for each in messages])
     except TransformFailed as error:

@@ -1,12 +1,16 @@
 """Tests of the ports, which serve HTTP/1.1 and gRPC and reject other protocols."""
 
+import errno
+import os
 import socket
 from collections.abc import Iterator
+from types import ModuleType
 from urllib.parse import urlsplit
 
 import pytest
 
 import localpubsub
+from localpubsub.api import ports
 from tests.servers.pubsub_client import connect
 from tests.servers.rest_connection import RestConnection
 
@@ -70,3 +74,22 @@ def test_connection_closed_before_its_first_bytes_has_no_effect(server: localpub
             connection.sendall(first)
     with connect(server.host) as pubsub:
         pubsub.topic()
+
+
+def test_first_http_request_without_free_files_fails_at_once_and_later_ones_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """If the HTTP application cannot be imported, its client does not wait, and the next one gets it."""
+    with monkeypatch.context() as patch, localpubsub.running() as server:
+        patch.setattr(ports, "import_module", _without_free_files)
+        rest = RestConnection(server.http_url)
+        with pytest.raises(ConnectionError):
+            rest.send("GET", "/v1/projects/p/topics")
+        patch.undo()
+        rest = RestConnection(server.http_url)
+        assert rest.send("GET", "/v1/projects/p/topics")[0] == 200
+        rest.close()
+
+
+def _without_free_files(name: str) -> ModuleType:
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), name)

@@ -11,6 +11,7 @@ from google.pubsub_v1.types import (
     DeadLetterPolicy,
     JavaScriptUDF,
     MessageTransform,
+    PublishRequest,
     PushConfig,
     RetryPolicy,
     UpdateTopicRequest,
@@ -184,3 +185,15 @@ def test_transforms_are_tested_over_rest(pubsub: PubsubClient, rest: RestConnect
     name = pubsub.subscription(topic, message_transforms=transforms(UPPER))
     assert outcomes({"subscription": name}) == [{"transformedMessage": {"data": "RFJPUA=="}}]
     assert rest.send_invalid("POST", path, {"message": {}})[:2] == (400, "INVALID_ARGUMENT")
+
+
+def test_function_of_a_topic_sees_no_id_or_time_from_the_publisher(pubsub: PubsubClient) -> None:
+    """Only the server sets message_id and publish_time, so values of a client have no effect, nor fail."""
+    code = "function show(message, metadata) { message.data = JSON.stringify(metadata); return message }"
+    topic = pubsub.topic(message_transforms=transforms(code))
+    subscription = pubsub.subscription(topic)
+    request = PublishRequest.pb()(topic=topic)
+    message = request.messages.add(data=b"x", message_id="forged")
+    message.publish_time.seconds = 2**62
+    pubsub.publisher.publish(request=PublishRequest.wrap(request))
+    assert pubsub.pull(subscription)[0].message.data == b"{}"
