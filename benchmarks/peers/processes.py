@@ -69,6 +69,12 @@ def memory_mib(pids: Iterable[int]) -> float:
     return total / 1024
 
 
+def is_running(pid: int) -> bool:
+    """Return whether a process has not ended; its parent need not have noticed its end."""
+    found = _stat(pid)
+    return bool(found) and found[0] not in "ZX"
+
+
 def _stat(pid: int) -> list[str]:
     """Return the fields of /proc/PID/stat from field 3 on, see proc(5); none if it has ended."""
     try:
@@ -157,11 +163,16 @@ class Launcher:
         return process
 
     def kill(self, process: subprocess.Popen[str]) -> None:
-        """Kill a process and all below it with SIGKILL."""
-        for pid in [process.pid, *descendants(process.pid)]:
+        """Kill a process and all below it with SIGKILL; return once all of them have ended.
+
+        PostgreSQL and RabbitMQ do not start again while one of their old processes has not ended.
+        """
+        killed = [process.pid, *descendants(process.pid)]
+        for pid in killed:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         process.wait()
+        wait_until(lambda: not any(map(is_running, killed)), "the killed processes have ended")
         self.forget(process)
 
     def restart(self, process: subprocess.Popen[str]) -> subprocess.Popen[str]:
@@ -217,7 +228,7 @@ def _kill_adopted(pid: int) -> None:
             os.waitpid(pid, 0)
 
 
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 120, pause: float = 0.05) -> None:
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 240, pause: float = 0.05) -> None:
     """Wait for a condition.
 
     Raises:
