@@ -163,7 +163,7 @@ def pull_published(pubsub: str, service: str) -> int:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PUBSUB_EMULATOR_HOST", pubsub)
         with SubscriberClient() as subscriber:
-            pulled = subscriber.pull(subscription=name, max_messages=1000, timeout=10).received_messages
+            pulled = subscriber.pull(subscription=name, max_messages=1000, timeout=120).received_messages
             subscriber.acknowledge(
                 subscription=name, ack_ids=[received.ack_id for received in pulled], timeout=120
             )

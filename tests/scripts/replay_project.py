@@ -19,6 +19,7 @@ from tests.servers.pubsub import PubsubServer
 SCRIPT = ROOT / "scripts" / "replay-dead-letters.sh"
 REPLAYED_JOBS = "replayed-jobs"  #: pull subscription of the jobs topic
 CALL_SECONDS = 60
+MAX_RUN_SECONDS = 600.0  #: a replay calls gcloud many times, which takes seconds on a busy machine
 PUBSUB_ATTRIBUTES = {
     "CloudPubSubDeadLetterSourceDeliveryCount": "5",
     "CloudPubSubDeadLetterSourceSubscription": "scrape-jobs-push",
@@ -141,7 +142,7 @@ class ReplayProject:
             start_new_session=True,
         )
 
-    def run(self, *arguments: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, seconds: float = MAX_RUN_SECONDS) -> subprocess.CompletedProcess[str]:
         """Run the script until it ends; kill it and raise TimeoutExpired after `seconds`."""
         process = self.start(*arguments)
         try:

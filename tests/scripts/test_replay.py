@@ -6,23 +6,35 @@ import random
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from contract.topology import DEAD_LETTER_SUBSCRIPTION, DEAD_LETTER_TOPIC, JOBS_TOPIC
-from tests.scripts.replay_project import REPLAYED_JOBS, SCRIPT, Job, ReplayProject, job, kill_group, tally
+from tests.scripts.replay_project import (
+    MAX_RUN_SECONDS,
+    REPLAYED_JOBS,
+    SCRIPT,
+    Job,
+    ReplayProject,
+    job,
+    kill_group,
+    tally,
+)
+from tests.servers.waiting import MAX_WAIT_SECONDS, wait_until
 
 LEASE_SECONDS = 10
 
 
-def pull_replayed(project: ReplayProject, wanted: int, seconds: float = 120) -> list[Job]:
+def pull_replayed(project: ReplayProject, wanted: int) -> list[Job]:
     """Return the replayed jobs when there are at least `wanted` different jobs."""
-    jobs, until = list[Job](), time.monotonic() + seconds
-    while len(set(jobs)) < wanted:
-        assert time.monotonic() < until, f"{len(set(jobs))} of {wanted} jobs after {seconds} s"
-        jobs += project.pull(REPLAYED_JOBS)
+    jobs = list[Job]()
+
+    def are_replayed() -> bool:
+        jobs.extend(project.pull(REPLAYED_JOBS))
+        return len(set(jobs)) >= wanted
+
+    wait_until(are_replayed, f"{wanted} jobs")
     return jobs + project.pull(REPLAYED_JOBS)
 
 
@@ -99,19 +111,21 @@ def test_interrupted_replay_loses_no_dead_letter(project: ReplayProject, number:
     project.publish_dead_letters(dead_letters)
     # When the replay is interrupted
     process = _interrupted(project, number, random.randint(1, 40))
-    process.communicate(timeout=120)
+    process.communicate(timeout=MAX_WAIT_SECONDS)
     kill_group(process)
     assert process.returncode != 0
     jobs = project.pull(REPLAYED_JOBS)
     assert len(set(jobs)) < 200
+
     # And when it is repeated until no dead letter is left. Dead letters that a killed replay has pulled are
     # leased for 10 s, so one repetition may not be enough.
-    until = time.monotonic() + 120
-    while len(set(jobs)) < 200:
-        assert time.monotonic() < until, f"{len(set(jobs))} of 200"
+    def are_replayed() -> bool:
         remaining = 200 - len(set(jobs))
         project.run("replay", str(remaining), "--lease-seconds", str(LEASE_SECONDS))
-        jobs += project.pull(REPLAYED_JOBS)
+        jobs.extend(project.pull(REPLAYED_JOBS))
+        return len(set(jobs)) == 200
+
+    wait_until(are_replayed, "200 jobs", MAX_RUN_SECONDS)
     # Then no job is lost, and only jobs of the interrupted publish request can exist twice
     assert set(jobs) == set(dead_letters)
     assert len(jobs) - 200 <= 4, "more than one publish request was repeated"

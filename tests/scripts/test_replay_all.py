@@ -13,11 +13,10 @@ import requests
 from console.stack.ports import free_port
 from contract.topology import DEAD_LETTER_SUBSCRIPTION
 from tests.repository.tree import ROOT
-from tests.scripts.replay_project import REPLAYED_JOBS, Job, ReplayProject, job, kill_group
+from tests.scripts.replay_project import MAX_RUN_SECONDS, REPLAYED_JOBS, Job, ReplayProject, job, kill_group
 from tests.servers.waiting import wait_until
 
 ACCOUNT, AUDIENCE = "replay@p.iam.gserviceaccount.com", "https://dispatcher.example"
-MAX_SECONDS = 120.0
 
 
 @contextmanager
@@ -83,7 +82,7 @@ def test_replay_all_replays_1000_dead_letters_though_the_dispatcher_is_killed(pr
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(120)
         with dispatcher(project, port):
-            output, errors = replaying.communicate(timeout=MAX_SECONDS)
+            output, errors = replaying.communicate(timeout=MAX_RUN_SECONDS)
     # Then the script succeeds and reports the counts
     assert replaying.returncode == 0, errors
     if project.server.name == "localpubsub":
@@ -113,7 +112,7 @@ def test_interrupted_replay_all_restores_the_pull_subscription(
     wait_until(lambda: project.endpoint() != "", "the subscription pushes")
     # When all processes of the replay get the signal, as from Ctrl-C in a terminal
     os.killpg(process.pid, number)
-    process.communicate(timeout=MAX_SECONDS)
+    process.communicate(timeout=MAX_RUN_SECONDS)
     kill_group(process)
     # Then the subscription is a pull subscription again
     assert process.returncode == 130

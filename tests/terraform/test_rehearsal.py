@@ -12,7 +12,7 @@ import yaml
 from contract import topology
 from tests.servers.controlled_site import Site, serving_site
 from tests.servers.pubsub import gapic_clients
-from tests.servers.waiting import wait_until
+from tests.servers.waiting import MAX_WAIT_SECONDS, wait_until
 from tests.terraform.lifecycle import CopyStack
 from tests.terraform.rehearsal import Rehearsal, running_rehearsal
 
@@ -67,7 +67,6 @@ def test_scheduled_crawl_ends_in_a_balanced_ledger_with_one_dead_letter(rehearsa
     wait_until(
         lambda: ledger.accounting(RUN)[:4] == (PAGES + 1, PAGES, 1, 0),
         "all jobs but one succeed, and that one is dead-lettered",
-        120,
     )
     assert ledger.accounting(RUN).adds_up
     # Each topic has a separate ledger subscription, so the dead letter may be written before its outcome.
@@ -79,7 +78,9 @@ def test_scheduled_crawl_ends_in_a_balanced_ledger_with_one_dead_letter(rehearsa
     project = rehearsal.applied.environment("worker")["GOOGLE_CLOUD_PROJECT"]
     with gapic_clients(rehearsal.pubsub.host) as (_, subscriber):
         path = subscriber.subscription_path(project, topology.DEAD_LETTER_SUBSCRIPTION)
-        pulled = subscriber.pull(subscription=path, max_messages=10, timeout=30).received_messages
+        pulled = subscriber.pull(
+            subscription=path, max_messages=10, timeout=MAX_WAIT_SECONDS
+        ).received_messages
     assert [json.loads(message.message.data)["job_id"] for message in pulled] == [dead.job_id]
 
 
@@ -90,7 +91,6 @@ def test_repeated_trigger_makes_the_same_jobs(rehearsal: Rehearsal) -> None:
     wait_until(
         lambda: rehearsal.ledger.accounting(RUN)[:4] == (PAGES + 1, PAGES, 1, 0),
         "the run has as many jobs as before",
-        120,
     )
 
 

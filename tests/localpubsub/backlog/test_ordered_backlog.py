@@ -270,9 +270,11 @@ def test_ordered_backlog_has_constant_cost_per_message() -> None:
     count = 30_000
     waiting.add_ordering_keys((number, 1 + number % 1000) for number in range(FIRST, FIRST + count))
     waiting.enqueue(range(FIRST, FIRST + count))
-    size, _ = tracemalloc.get_traced_memory()
+    snapshot = tracemalloc.take_snapshot()
     tracemalloc.stop()
-    assert size / count < 40
+    # Other threads of this process allocate memory, too.
+    ours = snapshot.filter_traces([tracemalloc.Filter(True, "*/localpubsub/backlog/*")])
+    assert 0 < sum(trace.size for trace in ours.traces) / count < 40
     calls = 0
 
     def count_call(_frame: FrameType, event: str, _argument: object) -> None:
