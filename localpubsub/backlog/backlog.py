@@ -201,10 +201,10 @@ class Backlog:
             lease.deadline = deadline
             self._deadlines.add(lease)
 
-    def expire_leases(self, now: float) -> list[tuple[Lease, MessageState]]:
-        """End every lease whose deadline has passed; return each with the new state of its message."""
+    def expire_leases(self, now: float, limit: float = inf) -> list[tuple[Lease, MessageState]]:
+        """End up to ``limit`` leases whose deadline has passed; return each with its message's new state."""
         ended: list[tuple[Lease, MessageState]] = []
-        while (when := self._deadlines.earliest()) is not None and when <= now:
+        while len(ended) < limit and (when := self._deadlines.earliest()) is not None and when <= now:
             lease = self._deadlines.pop()
             # The backoff begins at the deadline, although the clock may have jumped beyond it; 0: a restart.
             if state := self._end(lease, "deadline passed", lease.deadline or now):

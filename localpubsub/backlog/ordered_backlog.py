@@ -111,11 +111,11 @@ class OrderedBacklog(Backlog):
         for key in self._reserved.pop(holder, ()):
             key.holder = None
 
-    def expire_leases(self, now: float) -> list[tuple[Lease, MessageState]]:
-        """End every lease whose deadline has passed; return each with the new state of its message."""
+    def expire_leases(self, now: float, limit: float = inf) -> list[tuple[Lease, MessageState]]:
+        """See Backlog.expire_leases."""
         while self._delivered_before and len(self._new):
             self._examine_next()
-        return super().expire_leases(now)
+        return super().expire_leases(now, limit)
 
     def has_unexamined(self) -> bool:
         """Return whether some new messages were not examined yet."""

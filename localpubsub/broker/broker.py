@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 EXPIRY_INTERVAL: Final = 60.0  #: Seconds between two checks for expired messages and resources.
 READ_RETRY_DELAY: Final = 10.0  #: Seconds after which an unreadable message is delivered again.
 RESTORE_DELAY: Final = 10.0  #: Seconds after which a message whose removal failed is delivered again.
+EXPIRED_AT_ONCE: Final = 1000  #: Number of leases that expire before other calls have their turn.
 REMOVED_AT_ONCE: Final = 256  #: Number of expired messages that are removed in one transaction.
 
 
@@ -74,7 +75,6 @@ class Broker:
         self.snapshots = Snapshots(self.catalogue, self.journal, clock, self.ids)
         self.catalogue.schemas.time_of = self.ids.publish_time
         self.policies = IamPolicies(self.journal)
-        # The policy of a schema has the number of its oldest revision.
         self.catalogue.schemas.on_oldest_changed = self.policies.move
         self.on_publish: Callable[[Topic, range, Sequence[PubsubMessagePb]], None] | None = None
         self._cache = MessageCache()
@@ -243,8 +243,8 @@ class Broker:
         lease.notify_holder()
         if state == ACKNOWLEDGED:  # by the late ack of an earlier delivery
             self.remove(subscription, lease.message_id, lease.attempt)
-        elif state == DEAD_LETTERED:
-            self._start_removal(subscription, dead_lettering.move(self, subscription, lease))
+        elif state == DEAD_LETTERED and subscription.add_dead_letter(lease):
+            self._start_removal(subscription, dead_lettering.move_all(self, subscription))
         self._end(subscription)
         self.alarm.set(subscription.backlog.next_event())
 
@@ -263,9 +263,12 @@ class Broker:
             self._next_expiry = now + EXPIRY_INTERVAL
             self.tasks.start(self.snapshots.drop_expired(now))
             self.tasks.start(delete_unused(self.catalogue, now))
+        left = EXPIRED_AT_ONCE  # The alarm calls again, soon, for the leases beyond it.
         for subscription in list(self.catalogue.subscriptions.values()):
             backlog = subscription.backlog
-            for lease, state in backlog.expire_leases(now):
+            ended = backlog.expire_leases(now, left)
+            left -= len(ended)
+            for lease, state in ended:
                 self._attempt_failed(subscription, lease, state)
             if expiry_is_due:
                 oldest = self.ids.oldest_retained_id(now, backlog.policy.retention)

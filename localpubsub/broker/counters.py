@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections import Counter
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from localpubsub.backlog.backlog import Backlog
@@ -62,9 +63,9 @@ class CountedBacklog(Backlog):
         self.counters.nacks += state is not None
         return state
 
-    def expire_leases(self, now: float) -> list[tuple[Lease, MessageState]]:
+    def expire_leases(self, now: float, limit: float = inf) -> list[tuple[Lease, MessageState]]:
         """See Backlog."""
-        ended = super().expire_leases(now)
+        ended = super().expire_leases(now, limit)
         self.counters.expired_leases += len(ended)
         return ended
 

@@ -3,23 +3,32 @@
 https://cloud.google.com/pubsub/docs/handling-failures#dead_letter_topic
 """
 
+import asyncio
 from collections.abc import Sequence
-from typing import Protocol
+from contextlib import suppress
+from itertools import islice
+from typing import Final, Protocol
 
 from localpubsub.backlog.dead_letter import dead_letter
 from localpubsub.backlog.lease import Lease
+from localpubsub.broker.background_tasks import BackgroundTasks
 from localpubsub.broker.catalogue import Catalogue
 from localpubsub.broker.message_log import log_dead_letter
 from localpubsub.broker.subscription import Subscription
 from localpubsub.broker.topic import Topic
 from localpubsub.errors import StoreFailure
 from localpubsub.protocol.messages import PubsubMessagePb
+from localpubsub.storage.journal import Journal
+
+MOVED_AT_ONCE: Final = 256  #: Number of messages that are moved in one transaction.
 
 
 class Messages(Protocol):
     """The part of a broker that reads, adds and removes messages; see Broker."""
 
     catalogue: Catalogue
+    journal: Journal
+    tasks: BackgroundTasks
 
     async def read(self, subscription: Subscription, lease: Lease) -> bytes | None:
         """Return the record of a message, whether or not the lease has ended, or None if it is missing."""
@@ -34,7 +43,21 @@ class Messages(Protocol):
         """Add messages to the backlog in memory again."""
 
 
-async def move(broker: Messages, subscription: Subscription, lease: Lease) -> None:
+async def move_all(broker: Messages, subscription: Subscription) -> None:
+    """Move all messages that wait for it, some at a time, so that other calls have their turns."""
+    waiting = subscription.dead_letters
+    while waiting:
+        some = list(islice(waiting, MOVED_AT_ONCE))
+        # As tasks, they share their reads, and an error of one does not concern the others.
+        await asyncio.wait([broker.tasks.start(_move(broker, subscription, lease)) for lease in some])
+        for _ in some:
+            waiting.popleft()
+        if waiting:
+            with suppress(StoreFailure):  # The messages were restored, and will be moved again.
+                await broker.journal.commit()
+
+
+async def _move(broker: Messages, subscription: Subscription, lease: Lease) -> None:
     """Move a message, whose final attempt has failed, to the dead-letter topic, in one transaction.
 
     If that is impossible, continue to deliver the message, as the real service does.

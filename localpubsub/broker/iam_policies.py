@@ -13,7 +13,7 @@ _UNSET: Final = b"\x00\x20\x01"
 
 
 class IamPolicies:
-    """The IAM policies of all resources, by the number of the resource."""
+    """The IAM policies of all resources, by number; the number of a schema is that of its oldest revision."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal

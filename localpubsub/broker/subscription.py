@@ -1,6 +1,7 @@
 """Defines a subscription with its configuration, its messages and its consumers."""
 
 import asyncio
+from collections import deque
 from dataclasses import replace
 
 from localpubsub.backlog.backlog import Backlog, DeliveryPolicy
@@ -31,6 +32,8 @@ class Subscription:
         self.complete_before = 0
         self.lock = asyncio.Lock()  #: Held while a seek or a snapshot copies the backlog, or it is deleted.
         self.copying: set[int] = set()  #: Numbers of the snapshots to which the backlog is being copied.
+        #: Ended leases of the messages that wait to be moved to the dead-letter topic, or are being moved.
+        self.dead_letters: deque[Lease] = deque()
         #: Tasks that remove messages from the backlog after they have read or written something.
         self.removals: set[asyncio.Task[None]] = set()
         self.resource = resource
@@ -110,6 +113,11 @@ class Subscription:
         if not self.resource.HasField("dead_letter_policy"):
             return None
         return lease.attempt if self.service_agent_permissions else 1
+
+    def add_dead_letter(self, lease: Lease) -> bool:
+        """Add the ended lease of a message to be moved; return whether no task is moving dead letters yet."""
+        self.dead_letters.append(lease)
+        return len(self.dead_letters) == 1
 
     def is_current(self, lease: Lease) -> bool:
         """Return whether a lease has not ended."""

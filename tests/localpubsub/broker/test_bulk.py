@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from localpubsub.broker import broker, dead_lettering
 from localpubsub.broker.subscription_deletion import delete_subscription
-from localpubsub.protocol.messages import CreateSnapshotRequest, PubsubMessage, RequestPb, SeekRequest
+from localpubsub.protocol.messages import CreateSnapshotRequest, PubsubMessage, RequestPb, SeekRequest, Topic
 from localpubsub.storage import slices
+from localpubsub.storage.journal import COMMIT_DELAY
 from localpubsub.storage.slices import Selection
 from localpubsub.storage.store import Store
-from tests.localpubsub.broker.stepped_broker import NAME, TOPIC, SteppedBroker
+from tests.localpubsub.broker.stepped_broker import DEAD_TOPIC, NAME, TOPIC, SteppedBroker
 
 SNAPSHOT = "projects/p/snapshots/nnn"
 MANY = [b"%d" % number for number in range(20)]  #: Data of more messages than a slice has rows.
@@ -197,3 +199,48 @@ def test_slices_search_by_index() -> None:
     scanned = [line for line in found if line.startswith("SCAN") and line.split()[1] in tables]
     assert any(line.startswith("SEARCH") for line in found)
     assert not scanned
+
+
+def test_leases_expire_some_at_a_time(stepped: SteppedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If many leases expire at the same moment, other calls have their turn before all have ended."""
+    monkeypatch.setattr(broker, "EXPIRED_AT_ONCE", 3)
+    subscription = stepped.create()
+    stepped.publish(*MANY)
+    for _ in MANY:
+        stepped.lease()
+    stepped.advance(10.5)
+    assert len(subscription.backlog.outstanding) == len(MANY) - 3
+    while subscription.backlog.outstanding:
+        before = len(subscription.backlog.outstanding)
+        stepped.advance(0.01)
+        assert before - 3 <= len(subscription.backlog.outstanding) < before
+    assert [stepped.lease().attempt for _ in MANY] == [2] * len(MANY)
+
+
+def test_dead_letters_are_moved_some_at_a_time(
+    stepped: SteppedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the final attempts of many messages fail at the same moment, no transaction moves all of them."""
+    monkeypatch.setattr(dead_lettering, "MOVED_AT_ONCE", 3)
+    policy = {"dead_letter_topic": DEAD_TOPIC, "max_delivery_attempts": 5}
+    stepped.call(stepped.broker.catalogue.create_topic(Topic(name=DEAD_TOPIC)))
+    dead = stepped.create(name="projects/p/subscriptions/dead", topic=DEAD_TOPIC)
+    subscription = stepped.create(dead_letter_policy=policy)
+    stepped.publish(*MANY)
+    leases = [stepped.lease() for _ in MANY]
+
+    def nack_all() -> None:
+        for lease in leases:
+            lease.final_attempt = True
+            stepped.broker.nack(subscription, lease)
+
+    stepped.do(nack_all)
+    moved = [0]
+    while moved[-1] < len(MANY):
+        stepped.step()
+        moved.append(len(dead.backlog))
+        assert moved[-1] - moved[-2] <= 3
+        stepped.advance(COMMIT_DELAY)
+    stepped.finish()
+    assert rows(stepped, "backlog") == rows(stepped, "message") == len(MANY)
+    assert stepped.unacknowledged() == ([], [])
