@@ -272,9 +272,8 @@ class Broker:
                 self._attempt_failed(subscription, lease, state)
             if expiry_is_due:
                 oldest = self.ids.oldest_retained_id(now, backlog.policy.retention)
-                self._start_removal(
-                    subscription, self._remove_all(subscription, backlog.drop_expired(oldest))
-                )
+                if expired := backlog.drop_expired(oldest):
+                    self._start_removal(subscription, self._remove_all(subscription, expired))
             if backlog.ready(now):
                 subscription.wake()
             self.alarm.set(backlog.next_event())

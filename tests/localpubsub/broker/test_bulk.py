@@ -244,3 +244,15 @@ def test_dead_letters_are_moved_some_at_a_time(
     stepped.finish()
     assert rows(stepped, "backlog") == rows(stepped, "message") == len(MANY)
     assert stepped.unacknowledged() == ([], [])
+
+
+def test_check_for_expired_messages_starts_no_task_for_nothing(stepped: SteppedBroker) -> None:
+    """With a high time scale, tasks of a thousand subscriptions would take the whole processor time."""
+    subscription = stepped.create()
+    stepped.loop.now += broker.EXPIRY_INTERVAL
+
+    def check() -> int:
+        stepped.broker._advance()  # noqa: SLF001 - the alarm calls it
+        return len(subscription.removals)
+
+    assert stepped.do(check) == 0
