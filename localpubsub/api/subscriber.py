@@ -141,6 +141,7 @@ class SubscriberService:
         An ack id whose lease has ended is ignored. With exactly-once delivery, InvalidAckIds is raised for
         such ack ids, and for acks out of order, after the messages of all other ack ids were acknowledged.
         """
+        limits.check_ack_request(request)
         subscription = self._attached(request.subscription)
         resolved = acknowledge(self._broker, subscription, request.ack_ids)
         await self._broker.journal.commit()
@@ -150,6 +151,7 @@ class SubscriberService:
 
     async def modify_ack_deadline(self, request: RequestPb, _: Context) -> ResponsePb:
         """Set how many seconds leases last from now on; 0 nacks their messages."""
+        limits.check_ack_request(request)
         subscription = self._attached(request.subscription)
         seconds = request.ack_deadline_seconds
         limits.check_between("ack deadline", seconds, limits.MODIFIED_ACK_DEADLINE)

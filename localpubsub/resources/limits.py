@@ -14,6 +14,7 @@ from localpubsub.protocol.messages import DurationPb, PubsubMessagePb, RequestPb
 
 MAX_REQUEST_BYTES: Final = 10_000_000  #: Maximum bytes of a publish request and of a message (quotas).
 MAX_REQUEST_MESSAGES: Final = 1_000  #: Maximum number of messages in one publish request (quotas).
+MAX_ACK_REQUEST_BYTES: Final = 524_288  #: Maximum bytes of a request with ack ids (quotas).
 MAX_ATTRIBUTES: Final = 100  #: Maximum number of attributes of one message (quotas).
 MAX_ATTRIBUTE_KEY_BYTES: Final = 256  #: Maximum bytes of an attribute's key (quotas).
 MAX_ATTRIBUTE_VALUE_BYTES: Final = 1_024  #: Maximum bytes of an attribute's value (quotas).
@@ -100,6 +101,15 @@ def check_publish(request: RequestPb) -> None:
     _check_maximum("request_size", request.ByteSize(), MAX_REQUEST_BYTES)
     for message in messages:
         _check_message(message)
+
+
+def check_ack_request(request: RequestPb) -> None:
+    """Reject a request with more ack ids than Pub/Sub accepts, with its message, to which clients react.
+
+    https://github.com/googleapis/nodejs-pubsub/issues/1864
+    """
+    if request.ByteSize() > MAX_ACK_REQUEST_BYTES:
+        raise InvalidArgument(f"Request payload size exceeds the limit: {MAX_ACK_REQUEST_BYTES} bytes.")
 
 
 def _check_message(message: PubsubMessagePb) -> None:

@@ -127,6 +127,20 @@ def test_undecodable_request_is_rejected_with_invalid_argument(
     assert "Error parsing message" in str(failed.value.details())
 
 
+@pytest.mark.parametrize("method", ["Acknowledge", "ModifyAckDeadline"])
+def test_request_with_too_many_ack_ids_is_rejected(channel: grpc.Channel, method: str) -> None:
+    """A request of more than 512 KiB is rejected with the sentence that clients know from Pub/Sub."""
+    path = f"/google.pubsub.v1.Subscriber/{method}"
+    request = METHODS[path].request(
+        subscription="projects/p/subscriptions/missing", ack_ids=["x" * 182] * 2850
+    )
+    code, message = call(channel, path, request)
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert message == "Request payload size exceeds the limit: 524288 bytes."
+    del request.ack_ids[-60:]
+    assert call(channel, path, request)[0] is grpc.StatusCode.NOT_FOUND
+
+
 @pytest.mark.parametrize("method", ["ListSchemaRevisions", "DeleteSchema", "CommitSchema"])
 def test_schema_that_must_be_given_without_revision_is_rejected_with_one(
     channel: grpc.Channel, method: str
