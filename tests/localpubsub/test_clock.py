@@ -22,6 +22,7 @@ from tests.localpubsub.set_clock import START, SetClock
 from tests.servers.pubsub import PubsubServer, gapic_clients
 from tests.servers.pubsub_client import PubsubClient
 from tests.servers.push_endpoint import Push, Response, running_endpoint
+from tests.servers.waiting import MAX_WAIT_SECONDS
 
 
 def test_scaled_clock_starts_at_the_current_time_and_runs_faster() -> None:
@@ -138,7 +139,7 @@ def test_time_scale_shortens_backoffs_and_ack_deadlines_in_order() -> None:
         localpubsub.running(time_scale=60) as server,
         gapic_clients(server.host) as clients,
     ):
-        pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients)
+        pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), MAX_WAIT_SECONDS, *clients)
         endpoint.respond = respond
         topic = pubsub.topic()
         retry = RetryPolicy(minimum_backoff=timedelta(seconds=10), maximum_backoff=timedelta(seconds=600))
@@ -160,7 +161,7 @@ def test_time_scale_shortens_backoffs_and_ack_deadlines_in_order() -> None:
 def test_time_scale_shortens_dead_lettering_with_long_backoffs() -> None:
     """With a time scale of 2000, five attempts with backoffs of 100 s or more end within seconds."""
     with localpubsub.running(time_scale=2000) as server, gapic_clients(server.host) as clients:
-        pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients)
+        pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), MAX_WAIT_SECONDS, *clients)
         with running_endpoint() as endpoint:
             endpoint.respond = lambda _: 500
             topic, dead_letters = pubsub.topic(), pubsub.topic()
@@ -184,7 +185,7 @@ def test_push_tokens_use_the_unscaled_time() -> None:
         localpubsub.running(time_scale=6000) as server,
         gapic_clients(server.host) as clients,
     ):
-        pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients)
+        pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), MAX_WAIT_SECONDS, *clients)
         topic = pubsub.topic()
         oidc = PushConfig.OidcToken(service_account_email="a@b.example", audience="audience")
         push = PushConfig(push_endpoint=endpoint.url, oidc_token=oidc)

@@ -13,6 +13,7 @@ from localpubsub.backlog.backlog import Backlog, DeliveryPolicy
 from tests.servers.pubsub import PubsubServer, gapic_clients
 from tests.servers.pubsub_client import PubsubClient
 from tests.servers.push_endpoint import running_endpoint
+from tests.servers.waiting import MAX_WAIT_SECONDS
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def subscription_state(server: localpubsub.RunningServer) -> dict[str, Any]:
 def test_state_has_backlog_and_outstanding_messages(server: localpubsub.RunningServer) -> None:
     """The state of a pull subscription has counts and the age of its oldest message, but no push window."""
     with gapic_clients(server.host) as clients:
-        pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients)
+        pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), MAX_WAIT_SECONDS, *clients)
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic)
         assert subscription_state(server)["oldest_unacked_seconds"] is None
@@ -65,7 +66,7 @@ def test_state_has_push_window_and_backoff(server: localpubsub.RunningServer) ->
     """The state of a push subscription has its window, and the end of its backoff after nacks."""
     with running_endpoint() as endpoint, gapic_clients(server.host) as clients:
         endpoint.respond = lambda _: 500
-        pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients)
+        pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), MAX_WAIT_SECONDS, *clients)
         topic = pubsub.topic()
         pubsub.subscription(topic, push_config=PushConfig(push_endpoint=endpoint.url))
         pubsub.publish(topic, b"nacked")
@@ -80,7 +81,7 @@ def test_state_is_html_or_json_by_the_accept_header(server: localpubsub.RunningS
     """Browsers get a page, in which URLs are escaped; other clients get JSON."""
     url = "http://h/?a=1&b=<script>alert(1)</script>"
     with gapic_clients(server.host) as clients:
-        pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), 10, *clients)
+        pubsub = PubsubClient(PubsubServer("localpubsub", server.host, None), MAX_WAIT_SECONDS, *clients)
         pubsub.subscription(pubsub.topic(), push_config=PushConfig(push_endpoint=url))
     kind, page = fetch(server, accept="text/html,application/xhtml+xml,application/json;q=0.9")
     assert kind.startswith("text/html")
