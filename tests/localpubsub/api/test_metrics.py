@@ -9,6 +9,7 @@ import pytest
 import localpubsub
 from localpubsub.api import metrics
 from localpubsub.broker.counters import LATENCY_BOUNDS
+from localpubsub.testing import PubsubServer
 from tests.servers.pubsub_client import PubsubClient, running_localpubsub
 from tests.servers.push_endpoint import PushEndpoint, running_endpoint
 from tests.servers.waiting import MAX_WAIT_SECONDS, wait_until
@@ -103,14 +104,15 @@ def test_pushes_are_counted_by_status(pubsub: PubsubClient, endpoint: PushEndpoi
 
 def test_dead_letters_and_expiries_are_counted() -> None:
     """Leases that expire are counted, and the message that has no attempt left is a dead letter."""
-    with running_localpubsub(time_scale=600) as pubsub:
+    with running_localpubsub() as pubsub:
         topic, dead_letter_topic = pubsub.topic(), pubsub.topic()
         policy = {"dead_letter_topic": dead_letter_topic, "max_delivery_attempts": 5}
-        name = pubsub.subscription(topic, dead_letter_policy=policy)
+        name = pubsub.subscription(topic, dead_letter_policy=policy, ack_deadline_seconds=600)
         labels = frozenset({("subscription", name), ("topic", topic)})
         pubsub.publish(topic, b"poison")
         for _ in range(5):
             pubsub.pull(name)
+            PubsubServer(pubsub.server.host, pubsub.server.http_url).advance(600)
         key = ("subscription_dead_letters_total", labels)
         wait_until(lambda: read(pubsub.server.host)[key] == 1, "the message is dead-lettered")
         assert read(pubsub.server.host)["subscription_expired_leases_total", labels] == 5

@@ -18,11 +18,13 @@ from google.pubsub_v1.types import DeadLetterPolicy, PubsubMessage, PushConfig
 
 import localpubsub
 from localpubsub.broker.chaos import Chaos, ChaosOptions
+from localpubsub.testing import PubsubServer
 from tests.servers.pubsub_client import PubsubClient, running_localpubsub
 from tests.servers.push_endpoint import Push, Response, running_endpoint
 from tests.servers.waiting import wait_until
 
-FAST = 60.0  #: Time scale; an ack deadline of ten seconds takes a sixth of a second.
+FAST = 60.0  #: Time scale; an ack deadline of 600 s takes ten seconds.
+DEADLINE = 600  #: The longest ack deadline, in seconds, so that a test acknowledges before it on any machine.
 
 
 @contextmanager
@@ -31,6 +33,18 @@ def running_with_chaos(chaos: str, data: Path | None = None) -> Iterator[PubsubC
     data_option = {"data": data} if data else {}
     with running_localpubsub(chaos=chaos, time_scale=FAST, **data_option) as client:
         yield client
+
+
+def advance(pubsub: PubsubClient, seconds: float) -> None:
+    """Let time pass on the server's clock."""
+    PubsubServer(pubsub.server.host, pubsub.server.http_url).advance(seconds)
+
+
+def metrics(pubsub: PubsubClient) -> str:
+    """Return the metrics."""
+    with urllib.request.urlopen(f"{pubsub.server.http_url}/metrics") as response:  # noqa: S310 - the test's own server
+        text: str = response.read().decode()
+    return text
 
 
 def subscription_state(pubsub: PubsubClient, subscription: str) -> dict[str, int]:
@@ -94,11 +108,12 @@ def test_chaos_drop_ack_redelivers_after_the_ack_deadline() -> None:
     """Behaviour 34: with drop_ack=1 the message stays outstanding until its ack deadline has passed."""
     with running_with_chaos("drop_ack=1") as pubsub:
         topic = pubsub.topic()
-        subscription = pubsub.subscription(topic, ack_deadline_seconds=60)
+        subscription = pubsub.subscription(topic, ack_deadline_seconds=DEADLINE)
         pubsub.publish(topic, b"x")
         received = pubsub.pull(subscription)
         pubsub.ack(subscription, received)
         assert pubsub.pull_now(subscription) == []
+        advance(pubsub, DEADLINE)
         (again,) = pubsub.pull(subscription)
         assert again.message == received[0].message
 
@@ -108,11 +123,12 @@ def test_chaos_late_ack_counts_after_the_next_delivery() -> None:
     with running_with_chaos("late_ack=1") as pubsub:
         topic = pubsub.topic()
         policy = DeadLetterPolicy(dead_letter_topic=pubsub.topic(), max_delivery_attempts=5)
-        subscription = pubsub.subscription(topic, ack_deadline_seconds=60, dead_letter_policy=policy)
+        subscription = pubsub.subscription(topic, ack_deadline_seconds=DEADLINE, dead_letter_policy=policy)
         pubsub.publish(topic, b"x")
         received = pubsub.pull(subscription)
         pubsub.ack(subscription, received)
         assert pubsub.pull_now(subscription) == []
+        advance(pubsub, DEADLINE)
         again = pubsub.pull(subscription)
         assert [each.delivery_attempt for each in received + again] == [1, 2]
         pubsub.nack(subscription, again)
@@ -127,8 +143,12 @@ def test_chaos_late_ack_of_a_push_counts_after_the_next_push(second: int) -> Non
         topic = pubsub.topic()
         policy = DeadLetterPolicy(dead_letter_topic=pubsub.topic(), max_delivery_attempts=5)
         push = PushConfig(push_endpoint=endpoint.url)
-        subscription = pubsub.subscription(topic, push_config=push, dead_letter_policy=policy)
+        subscription = pubsub.subscription(
+            topic, push_config=push, dead_letter_policy=policy, ack_deadline_seconds=DEADLINE
+        )
         pubsub.publish(topic, b"x")
+        wait_until(lambda: 'status="204"} 1\n' in metrics(pubsub), "the response was processed")
+        advance(pubsub, DEADLINE)
         wait_until(lambda: subscription_state(pubsub, subscription)["backlog"] == 0)
         assert [each.envelope["deliveryAttempt"] for each in endpoint.pushes] == [1, 2]
 
@@ -178,12 +198,13 @@ def test_chaos_keeps_ordering_keys(chaos: str) -> None:
 
 
 def test_chaos_delay_postpones_the_first_delivery() -> None:
-    """Behaviour 34: with delay=30s, messages are confirmed immediately and delivered later, in order."""
-    with running_with_chaos("delay=30s") as pubsub:
+    """Behaviour 34: with delay=600s, messages are confirmed immediately and delivered later, in order."""
+    with running_with_chaos("delay=600s") as pubsub:
         topic = pubsub.topic()
         subscription = pubsub.subscription(topic, ack_deadline_seconds=600)
         ids = pubsub.publish(topic, b"1", b"2") + pubsub.publish(topic, b"3")
         assert pubsub.pull_now(subscription) == []
+        advance(pubsub, 600)
         assert [received.message.message_id for received in pubsub.pull(subscription, 3)] == ids
 
 
@@ -193,8 +214,8 @@ def test_chaos_early_dead_letter_ends_at_the_first_nack() -> None:
         topic, dead_letters = pubsub.topic(), pubsub.topic()
         reader = pubsub.subscription(dead_letters)
         policy = DeadLetterPolicy(dead_letter_topic=dead_letters, max_delivery_attempts=5)
-        failing = pubsub.subscription(topic, dead_letter_policy=policy)
-        other = pubsub.subscription(topic)
+        failing = pubsub.subscription(topic, dead_letter_policy=policy, ack_deadline_seconds=DEADLINE)
+        other = pubsub.subscription(topic, ack_deadline_seconds=DEADLINE)
         pubsub.publish(topic, b"x")
         for subscription in (failing, other):
             pubsub.nack(subscription, pubsub.pull(subscription))
