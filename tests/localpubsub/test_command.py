@@ -69,7 +69,8 @@ def test_delivery_attempts_are_counted_across_sigkill(tmp_path: Path) -> None:
             reader = pubsub.subscription(dead_letter_topic)
             policy = DeadLetterPolicy(dead_letter_topic=dead_letter_topic, max_delivery_attempts=5)
             push = PushConfig(push_endpoint=endpoint.url)
-            pubsub.subscription(topic, dead_letter_policy=policy, push_config=push)
+            # A push without a response ends with the kill, and not before with its deadline.
+            pubsub.subscription(topic, dead_letter_policy=policy, push_config=push, ack_deadline_seconds=600)
             pubsub.publish(topic, b"poison")
             endpoint.wait_for(2)
             wait_until(lambda: _attempts_on_disk(data) == 2)

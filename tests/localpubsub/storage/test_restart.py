@@ -22,6 +22,7 @@ from localpubsub.storage.store import Store
 from tests.servers.localpubsub_process import running_process
 from tests.servers.pubsub import PubsubServer, gapic_clients
 from tests.servers.pubsub_client import PubsubClient, connect
+from tests.servers.waiting import MAX_WAIT_SECONDS
 
 TOPIC, NAME = "projects/p/topics/ttt", "projects/p/subscriptions/sss"
 DAY = 86_400.0
@@ -31,7 +32,7 @@ DAY = 86_400.0
 def running(data: Path) -> Iterator[PubsubClient]:
     """Run a server with this data directory until the block ends; yield a client of it."""
     with localpubsub.running(data=data) as server, gapic_clients(server.host) as clients:
-        yield PubsubClient(PubsubServer("localpubsub", server.host, None), 8, *clients)
+        yield PubsubClient(PubsubServer("localpubsub", server.host, None), MAX_WAIT_SECONDS, *clients)
 
 
 def test_snapshots_and_retained_messages_survive_sigkill(tmp_path: Path) -> None:
