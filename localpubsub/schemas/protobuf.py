@@ -110,14 +110,16 @@ class ProtobufDefinition:
                 message.ParseFromString(data)
             else:
                 json_format.Parse(data, message)
-        except (DecodeError, json_format.ParseError, ValueError, RecursionError) as error:
+            fields = json_format.MessageToDict(
+                message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+            )
+        # JSON cannot express, for example, a Timestamp out of range or an Any of an unknown type.
+        except (DecodeError, json_format.Error, ValueError, TypeError, RecursionError) as error:
             raise SchemaMismatch(f"it is not a valid {self._descriptor.full_name}: {error}") from error
         if not message.IsInitialized():
             missing = ", ".join(message.FindInitializationErrors())
             raise SchemaMismatch(f"it lacks required fields of {self._descriptor.full_name}: {missing}")
-        return json_format.MessageToDict(
-            message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-        )
+        return fields
 
     def columns(self) -> Mapping[str, str]:
         """Return the types of the columns of a BigQuery table for these messages, by name."""

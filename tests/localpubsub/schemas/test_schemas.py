@@ -10,13 +10,14 @@ import grpc
 import pytest
 from google.api_core.exceptions import InvalidArgument as InvalidCall
 from google.api_core.exceptions import MethodNotImplemented
+from google.protobuf import descriptor_pb2, timestamp_pb2  # type: ignore[import-untyped]  # no py.typed
 from google.pubsub_v1 import SchemaServiceClient
 from google.pubsub_v1.services.schema_service.transports import SchemaServiceGrpcTransport
 from google.pubsub_v1.types import Encoding, SchemaSettings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localpubsub.errors import InvalidArgument, SchemaMismatch
+from localpubsub.errors import InvalidArgument, SchemaMismatch, Unimplemented
 from localpubsub.schemas.avro import AvroDefinition
 from localpubsub.schemas.protobuf import ProtobufDefinition, compile_definition
 from tests.conformance.schema_examples import AVRO, PARENT, PROTO, avro, proto
@@ -148,3 +149,38 @@ def test_any_text_is_parsed_as_avro_or_rejected(text: str) -> None:
     """Parsing any text as an Avro definition succeeds or raises InvalidArgument."""
     with suppress(InvalidArgument):
         AvroDefinition(text)
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        '"null"',
+        '{"type": "fixed", "name": "f", "size": 0}',
+        '{"type": "record", "name": "r", "fields": [{"name": "n", "type": "null"}]}',
+    ],
+)
+def test_array_whose_items_take_no_bytes_is_rejected(items: str) -> None:
+    """Ten bytes could contain 2**63 such items, and the server would make them until its memory ends."""
+    nested = f'{{"type": "map", "values": ["null", {{"type": "array", "items": {items}}}]}}'
+    with pytest.raises(Unimplemented, match="take no bytes"):
+        AvroDefinition(nested)
+
+
+def test_array_of_a_record_that_contains_itself_is_accepted() -> None:
+    """A tree is a common schema; the record is known by its name only while its fields are checked."""
+    tree = (
+        '{"type": "record", "name": "t", "fields": [{"name": "c", "type": {"type": "array", "items": "t"}}]}'
+    )
+    assert AvroDefinition(tree).decode(b"\x02\x00\x00", binary=True) == {"c": [{"c": []}]}
+
+
+def test_protobuf_message_that_json_cannot_express_is_a_mismatch() -> None:
+    """A Timestamp out of range fails as data that does not match its schema, without an internal error."""
+    files = descriptor_pb2.FileDescriptorSet()
+    timestamp_pb2.DESCRIPTOR.CopyToProto(files.file.add())
+    file = files.file.add(name="m.proto", syntax="proto3", dependency=["google/protobuf/timestamp.proto"])
+    field = file.message_type.add(name="M").field.add(name="t", number=1, label=1, type=11)
+    field.type_name = ".google.protobuf.Timestamp"
+    time = timestamp_pb2.Timestamp(seconds=2**62).SerializeToString()
+    with pytest.raises(SchemaMismatch, match="is not a valid M"):
+        ProtobufDefinition(files.SerializeToString()).decode(b"\x0a" + bytes([len(time)]) + time, binary=True)
