@@ -190,7 +190,7 @@ def check_endpoint(url: str) -> None:
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
-        usable = parts.scheme in {"http", "https"} and bool(host) and (parts.port or 1) > 0
+        usable = parts.scheme in {"http", "https"} and bool(host) and parts.port != 0
     except ValueError:
         host, usable = "", False
     if not usable or not url.isascii() or any(character <= " " for character in url):

@@ -19,6 +19,13 @@ def test_endpoint_whose_host_cannot_be_encoded_is_rejected_with_a_reason(host: s
         check_endpoint(f"http://{host}/push")
 
 
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "x"])
+def test_endpoint_with_an_invalid_port_is_rejected(port: str) -> None:
+    """Port 0 is none, and pushes must not go to port 80 instead."""
+    with pytest.raises(InvalidArgument, match="absolute http:// or https:// URL"):
+        check_endpoint(f"http://localhost:{port}/push")
+
+
 @pytest.mark.parametrize(
     "host", ["localhost", "localhost.", "a.b", f"{LABEL}.b", "127.0.0.1", "[::1]", "xn--bcher-kva.example"]
 )
