@@ -25,6 +25,9 @@ class Sweeper:
     def __init__(self, journal: Journal, tasks: BackgroundTasks) -> None:
         self._journal = journal
         self._tasks = tasks
+        #: Held during a slice. Otherwise the slices of thousands of deleted subscriptions would wait for the
+        #: store together, and every call behind all of them.
+        self._turn = asyncio.Lock()
         self._running: dict[tuple[Table, int], asyncio.Task[None]] = {}
         self._bounds: dict[tuple[Table, int], int] = {}  #: The ids below which running removals remove rows.
 
@@ -56,7 +59,8 @@ class Sweeper:
         while (before := self._bounds.get((table, number))) is not None:
             remove = partial(slices.remove, table=table, number=number, before=before)
             try:
-                complete, rows = await self._journal.slice(remove, rows)
+                async with self._turn:
+                    complete, rows = await self._journal.slice(remove, rows)
                 if complete and before == self._bounds[table, number]:
                     del self._bounds[table, number]
             except StoreFailure as failure:

@@ -256,3 +256,18 @@ def test_check_for_expired_messages_starts_no_task_for_nothing(stepped: SteppedB
         return len(subscription.removals)
 
     assert stepped.do(check) == 0
+
+
+def test_removals_of_many_subscriptions_take_turns(stepped: SteppedBroker) -> None:
+    """After the deletion of many subscriptions, a call waits for one slice of one of them only."""
+    names = [f"projects/p/subscriptions/number-{number}" for number in range(9)]
+    for name in names:
+        stepped.create(name=name)
+    stepped.publish(*MANY)
+    for name in names:
+        stepped.start(delete_subscription(stepped.broker.catalogue, name))
+    stepped.step(2)
+    assert not stepped.broker.catalogue.subscriptions
+    assert len(stepped.jobs) == 1, "the current slice"
+    stepped.finish()
+    assert rows(stepped, "backlog") == rows(stepped, "message") == 0
