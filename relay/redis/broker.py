@@ -104,7 +104,8 @@ class RedisStreams:
         self._is_stopping.set()
         self._room.set()
         if self._receiving is not None:
-            await self._receiving
+            await asyncio.wait([self._receiving], timeout=CLOSE_SECONDS)
+            self._receiving.cancel()  # Redis does not answer
             await self._reader.close()
 
     async def close(self) -> None:
@@ -119,7 +120,8 @@ class RedisStreams:
         await asyncio.wait([self._settling])
         try:
             remove = ("EVAL", REMOVE_CONSUMER, 1, self._stream, self._group, self._lease.consumer)
-            await self._writer.execute(remove, seconds=CLOSE_SECONDS)
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._writer.execute(remove)
         except (exceptions.RedisError, Unsuitable, OSError):
             """Another relay removes the consumer."""
         await self._writer.close()

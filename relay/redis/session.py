@@ -7,7 +7,7 @@ import redis.asyncio
 from redis import exceptions
 
 from contract.broker_url import broker_address
-from publishing.redis.connection import CONNECT_SECONDS, accepts_loss, connection_parameters
+from publishing.redis.connection import accepts_loss, connection_parameters
 from publishing.redis.durability import QUESTIONS, unsuitable
 
 Command = tuple[str | bytes | int, ...]
@@ -51,19 +51,18 @@ class Session:
         self._is_checked = False
         await self.close()
         await self._connection.connect()
-        replies = await self._exchange(QUESTIONS, CONNECT_SECONDS)
+        replies = await self._exchange(QUESTIONS)
         if why := unsuitable(replies, accepts_loss=self._accepts_loss):
             await self.close()
             raise Unsuitable(why)
         self.settings = replies[1]
         self._is_checked = True
 
-    async def execute(self, *commands: Command, seconds: float = CONNECT_SECONDS) -> list[Any]:
+    async def execute(self, *commands: Command) -> list[Any]:
         """Send commands together; return their replies, with exceptions in the place of errors.
 
         Args:
-            commands: the commands.
-            seconds: time limit of each reply.
+            commands: the commands; each reply may take `CONNECT_SECONDS`.
 
         Raises:
             Unsuitable: if this Redis cannot carry messages.
@@ -71,26 +70,28 @@ class Session:
                 carried out the commands.
         """
         await self.open()
-        return await self._exchange(commands, seconds)
+        return await self._exchange(commands)
 
     async def close(self) -> None:
         """End the connection."""
         await self._connection.disconnect(nowait=True)
 
-    async def _exchange(self, commands: tuple[Command, ...], seconds: float) -> list[Any]:
+    async def _exchange(self, commands: tuple[Command, ...]) -> list[Any]:
         replies = list[Any]()
         try:
             await self._connection.send_packed_command(self._connection.pack_commands(commands))
             for _ in commands:
-                replies.append(await self._read(seconds))
+                replies.append(await self._read())
         finally:
             if len(replies) < len(commands):
                 # The rest would be taken for the replies to other commands.
                 await asyncio.shield(self.close())
         return replies
 
-    async def _read(self, seconds: float) -> Any:  # noqa: ANN401 - any reply of Redis
+    async def _read(self) -> Any:  # noqa: ANN401 - any reply of Redis
         try:
-            return await self._connection.read_response(timeout=seconds)
+            # With its argument `timeout` it would return None after this time, as if that were the reply.
+            # Without it, the connection's `socket_timeout` raises TimeoutError, and ends the connection.
+            return await self._connection.read_response()
         except exceptions.ResponseError as error:
             return error
