@@ -7,6 +7,7 @@ from copy import copy
 from typing import Generic, Self, TypeVar
 
 from publishing.message_groups import MessageGroups, SenderStopped
+from publishing.message_limits import fault_of
 from publishing.publisher import Message, PublishUnconfirmed
 from publishing.retries import send_with_retries
 
@@ -71,6 +72,13 @@ class ChunkedPublisher(ABC, Generic[OutgoingT]):
             remaining = deadline - time.monotonic()
 
     def _publish(self, chunk: list[Message], deadline: float) -> list[PublishUnconfirmed | str]:
+        """Send the messages that a broker can carry; see `_publish_valid`."""
+        faults = list(map(fault_of, chunk))
+        valid = [message for message, fault in zip(chunk, faults, strict=True) if not fault]
+        confirmations = iter(self._publish_valid(valid, deadline) if valid else [])
+        return [PublishUnconfirmed(self._topic, each) if each else next(confirmations) for each in faults]
+
+    def _publish_valid(self, chunk: list[Message], deadline: float) -> list[PublishUnconfirmed | str]:
         """Send the messages; until `deadline`, send those again that failed with a transient error."""
 
         def send(outgoing: list[OutgoingT]) -> list[Exception | str]:

@@ -1,6 +1,7 @@
 """Makes the push request of a message, the same that Pub/Sub would send."""
 
 import json
+from json.encoder import encode_basestring
 
 from localpubsub.backlog.message import date_and_millisecond
 from localpubsub.push.connection import Connection, Endpoint
@@ -26,14 +27,19 @@ class AnswerConnection(Connection):
         super().data_received(data)
 
     def reason_and_detail(self) -> tuple[str, str]:
-        """Return the reason and the detail of the worker's JSON answer; empty texts if there are none."""
+        """Return the reason and the detail of the worker's JSON answer; empty texts if there are none.
+
+        Halves of surrogate pairs, which no broker could carry, are replaced.
+        """
         body = self.answer.partition(b"\r\n\r\n")[2]
         try:
             document = json.loads(body[body.find(b"{") : body.rfind(b"}") + 1])
             reason, detail = document["reason"], document["detail"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return "", ""
-        return (reason, detail) if isinstance(reason, str) and isinstance(detail, str) else ("", "")
+        if not isinstance(reason, str) or not isinstance(detail, str):
+            return "", ""
+        return reason.encode(errors="replace").decode(), detail.encode(errors="replace").decode()
 
 
 class AnswerEndpoint(Endpoint):
@@ -55,7 +61,7 @@ def body_of_push(received: Received, subscription: str) -> bytes:
     pushed = PushedMessage(
         message.data,
         message.attributes,
-        received.message_id,
+        encode_basestring(received.message_id)[1:-1],  # another program's id may need escaping
         date_and_millisecond(seconds, milliseconds),
         message.ordering_key,
     )

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import pika
 
+from publishing.message_limits import fault_of
 from publishing.publisher import Message
 
 ORDERING_KEY = "x-scrapeq-ordering-key"  #: header with the ordering key, if the message has one
@@ -24,9 +25,7 @@ PUBLISHED_MS = "x-scrapeq-published-ms"  #: header with the time of publishing, 
 DELIVERY_COUNT = "x-delivery-count"  #: header in which a quorum queue counts the returns of a message
 PERSISTENT = 2
 SLOTS = 256  #: number of routing keys. Partitions are bound to some of them each.
-MAX_ATTRIBUTES = 100  #: as on Pub/Sub: https://cloud.google.com/pubsub/quotas#resource_limits
 MAX_MILLISECONDS = 253_402_300_800_000  #: the end of the year 9999
-MAX_DATA_BYTES = 10_000_000  #: as on Pub/Sub
 MAX_TIMESTAMP = 253_402_300_799  #: the end of the year 9999, in seconds since the epoch
 
 
@@ -83,30 +82,31 @@ def read(body: bytes, found: pika.BasicProperties) -> StoredMessage:
     Raises:
         ForeignMessage: if no publisher of this project can have written it.
     """
-    headers: dict[str, object] = found.headers or {}
-    if not found.message_id:
+    headers: dict[str | bytes, object] = found.headers or {}
+    # pika returns a text that is not UTF-8 as bytes.
+    if not isinstance(found.message_id, str) or not found.message_id:
         raise ForeignMessage("it has no message_id")
-    if len(body) > MAX_DATA_BYTES:
-        raise ForeignMessage(f"it has {len(body)} bytes of data; the maximum is {MAX_DATA_BYTES}")
     if (found.timestamp or 0) > MAX_TIMESTAMP:
         raise ForeignMessage("its timestamp is not in seconds")
     attributes = dict[str, str]()
     for name, value in headers.items():
+        if not isinstance(name, str):
+            raise ForeignMessage(f"the name of its header {name!r} is no text")
         if name.startswith("x-"):
             continue
         if not isinstance(value, str):
             raise ForeignMessage(f"its header {name!r} is no text")
         attributes[name] = value
-    if len(attributes) > MAX_ATTRIBUTES:
-        raise ForeignMessage(f"it has {len(attributes)} headers; the maximum is {MAX_ATTRIBUTES}")
     ordering_key = headers.get(ORDERING_KEY, "")
     attempts = _count(headers, EARLIER_ATTEMPTS) + _count(headers, DELIVERY_COUNT)
     message = Message(body, attributes, ordering_key if isinstance(ordering_key, str) else "")
+    if fault := fault_of(message, found.message_id):
+        raise ForeignMessage(fault)
     published_at = _count(headers, PUBLISHED_MS, MAX_MILLISECONDS) / 1000 or float(found.timestamp or 0)
     return StoredMessage(message, found.message_id, published_at, attempts)
 
 
-def _count(headers: dict[str, object], name: str, most: int = 2**31) -> int:
+def _count(headers: dict[str | bytes, object], name: str, most: int = 2**31) -> int:
     value = headers.get(name, 0)
     if not isinstance(value, int) or not 0 <= value < most:
         raise ForeignMessage(f"its header {name} is no count")

@@ -9,7 +9,7 @@ from publishing.message_id import new_message_id
 from publishing.publisher import Message
 from publishing.redis.connection import NotConfirmed
 from publishing.redis.connections import Command, Connections
-from publishing.redis.wire import MAX_DATA_BYTES, fields, labels_key
+from publishing.redis.wire import fields, labels_key
 
 
 class RedisPublisher(ChunkedPublisher[tuple[Message, str]]):
@@ -73,21 +73,13 @@ class RedisPublisher(ChunkedPublisher[tuple[Message, str]]):
 
     def _send(self, messages: list[tuple[Message, str]], deadline: float) -> list[Exception | str]:
         """Send each message, with its id, once; return its id, or why it is not confirmed."""
-        results = dict[int, Exception | str]()
-        commands = dict[int, Command]()
-        for index, (message, message_id) in enumerate(messages):
-            try:
-                commands[index] = self._command(message, message_id)
-            except (TypeError, ValueError) as error:  # the error of one message must not stop the others
-                results[index] = error
-        replies = self._connections.execute(list(commands.values()), deadline) if commands else []
-        for index, reply in zip(commands, replies, strict=True):
-            results[index] = self._result(reply, messages[index][1])
-        return [results[index] for index in range(len(messages))]
+        commands = [self._command(*each) for each in messages]
+        replies = self._connections.execute(commands, deadline)
+        return [
+            self._result(reply, message_id) for reply, (_, message_id) in zip(replies, messages, strict=True)
+        ]
 
     def _command(self, message: Message, message_id: str) -> Command:
-        if len(message.data) > MAX_DATA_BYTES:
-            raise ValueError(f"it has {len(message.data)} bytes of data; the maximum is {MAX_DATA_BYTES}")
         # Without a stream, Redis then adds nothing, instead of making one that no subscription reads.
         return ("XADD", self._topic, "NOMKSTREAM", "*", *fields(message, message_id))
 

@@ -10,13 +10,12 @@ import json
 import time
 from typing import Any, NamedTuple
 
+from publishing.message_limits import MAX_DATA_BYTES, fault_of
 from publishing.publisher import Message
 
 DATA, PROPERTIES = b"data", b"properties"  #: the fields of an entry
-MAX_ATTRIBUTES = 100  #: as on Pub/Sub: https://cloud.google.com/pubsub/quotas#resource_limits
-MAX_DATA_BYTES = 10_000_000  #: as on Pub/Sub
 MAX_TIME = 2**33  #: seconds since the epoch after which a time of publishing is taken for an error
-MAX_PROPERTIES_BYTES = 1_000_000  #: 100 attributes of the longest names and values of Pub/Sub have less
+MAX_PROPERTIES_BYTES = 1_000_000  #: more than the longest attributes have as JSON
 
 
 class ForeignMessage(ValueError):
@@ -72,8 +71,6 @@ def read(found: list[bytes]) -> StoredMessage:
     by_name = dict(zip(found[::2], found[1::2], strict=True))
     if by_name.keys() != {DATA, PROPERTIES}:
         raise ForeignMessage("its fields are not data and properties")
-    if len(by_name[DATA]) > MAX_DATA_BYTES:
-        raise ForeignMessage(f"it has {len(by_name[DATA])} bytes of data; the maximum is {MAX_DATA_BYTES}")
     properties = _properties(by_name[PROPERTIES])
     message_id, published_at = properties.get("message_id"), properties.get("published_at")
     attributes, ordering_key = properties.get("attributes"), properties.get("ordering_key", "")
@@ -85,17 +82,20 @@ def read(found: list[bytes]) -> StoredMessage:
         raise ForeignMessage("its ordering_key is no text")
     if not isinstance(attributes, dict) or not all(isinstance(each, str) for each in attributes.values()):
         raise ForeignMessage("its attributes are no texts")
-    if len(attributes) > MAX_ATTRIBUTES:
-        raise ForeignMessage(f"it has {len(attributes)} attributes; the maximum is {MAX_ATTRIBUTES}")
-    return StoredMessage(Message(by_name[DATA], attributes, ordering_key), message_id, float(published_at))
+    message = Message(by_name[DATA], attributes, ordering_key)
+    if fault := fault_of(message, message_id):
+        raise ForeignMessage(fault)
+    return StoredMessage(message, message_id, float(published_at))
 
 
 def foreign_data(found: list[bytes]) -> bytes:
-    """Return the data of a foreign entry: its field `data`, or all fields as text if it has none."""
+    """Return the data of a foreign entry: its field `data`, or all fields as text if it has none.
+
+    It is cut to what a message can have, so that the dead letter is not foreign, too.
+    """
     by_name = dict(zip(found[::2], found[1::2], strict=True))
-    if DATA in by_name:
-        return by_name[DATA]
-    return b"\n".join(name + b"=" + value for name, value in by_name.items())
+    fields_as_text = b"\n".join(name + b"=" + value for name, value in by_name.items())
+    return by_name.get(DATA, fields_as_text)[:MAX_DATA_BYTES]
 
 
 def _properties(found: bytes) -> dict[str, Any]:

@@ -20,6 +20,7 @@ import zlib
 from base64 import b64decode, b64encode
 from typing import NamedTuple, TypeGuard
 
+from publishing.message_limits import MAX_DATA_BYTES, fault_of
 from publishing.publisher import Message
 
 MAX_BODY_BYTES = 1_048_576  #: SQS's limit, for one message and for all messages of a request together
@@ -28,8 +29,8 @@ RESERVED_BYTES = 16_384
 #: Data from this size on is compressed: AWS charges each 64 KiB of a message as a request
 #: (https://aws.amazon.com/sqs/pricing/), and base64 adds a third.
 MIN_COMPRESSED_BYTES = 32_768
-MAX_DATA_BYTES = 10_000_000  #: as on Pub/Sub: https://cloud.google.com/pubsub/quotas#resource_limits
-MAX_ATTRIBUTES = 100  #: as on Pub/Sub
+MAX_FOREIGN_BYTES = 700_000  #: part of a foreign message that fits in base64 into its dead letter
+MAX_TIME = 2**33  #: seconds since the epoch after which a time of publishing is taken for an error
 
 _GROUP = re.compile(r"[!-~]{1,128}")  # of MessageGroupId, in the documentation of SendMessage
 
@@ -108,7 +109,7 @@ def read(body: str) -> StoredMessage:
     message_id, published_at = document.get("messageId"), document.get("publishTime")
     if not isinstance(message_id, str) or not message_id:
         raise ForeignMessage("it has no messageId")
-    if not _is_number(published_at) or not 0 <= published_at < 2**40:
+    if not _is_number(published_at) or not 0 <= published_at < MAX_TIME:
         raise ForeignMessage("its publishTime is no time")
     ordering_key, attempts = document.get("orderingKey", ""), document.get("earlierAttempts", 0)
     if not isinstance(ordering_key, str):
@@ -116,11 +117,14 @@ def read(body: str) -> StoredMessage:
     if not _is_number(attempts) or not 0 <= attempts < 2**31:
         raise ForeignMessage("its earlierAttempts is no count")
     message = Message(_data(document), _attributes(document), ordering_key)
-    try:
-        "".join([message_id, ordering_key, *message.attributes, *message.attributes.values()]).encode()
-    except UnicodeEncodeError:
-        raise ForeignMessage("it has a lone surrogate, which UTF-8 cannot encode") from None
+    if fault := fault_of(message, message_id):
+        raise ForeignMessage(fault)
     return StoredMessage(message, message_id, float(published_at), int(attempts))
+
+
+def foreign_data(body: str) -> bytes:
+    """Return the data of the dead letter of a foreign message: its text, cut to what fits."""
+    return body.encode(errors="replace")[:MAX_FOREIGN_BYTES]
 
 
 def group_of(message: Message, message_id: str) -> str:
@@ -142,8 +146,6 @@ def _attributes(document: dict[str, object]) -> dict[str, str]:
     attributes = document.get("attributes", {})
     if not isinstance(attributes, dict) or not all(isinstance(each, str) for each in attributes.values()):
         raise ForeignMessage("its attributes are no texts")
-    if len(attributes) > MAX_ATTRIBUTES:
-        raise ForeignMessage(f"it has {len(attributes)} attributes; the maximum is {MAX_ATTRIBUTES}")
     return attributes
 
 

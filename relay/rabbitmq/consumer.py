@@ -23,6 +23,7 @@ import pika
 from contract.broker_url import BrokerAddress
 from contract.topology import DEAD_LETTER_TOPIC
 from publishing.message_id import new_message_id
+from publishing.message_limits import MAX_DATA_BYTES
 from publishing.publisher import Message
 from publishing.rabbitmq import wire
 from publishing.rabbitmq.confirms import Confirms, NotConfirmed
@@ -233,7 +234,8 @@ class Consumer:
         attributes = {"reason": "bad_envelope", "detail": detail, "attempt": "1"}
         copy = wire.write_properties(Message(b"", attributes), new_message_id())
         copy.content_type = properties.content_type
-        self._begin(self._publish_and_acknowledge(tag, DEAD_LETTER_TOPIC, "", body, copy))
+        data = body[:MAX_DATA_BYTES]  # a dead letter with more would be foreign, too
+        self._begin(self._publish_and_acknowledge(tag, DEAD_LETTER_TOPIC, "", data, copy))
 
     def _subscribe(self) -> None:
         self._tag = self._channel.basic_consume(

@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeAlias
 
 from pika import BasicProperties
 from pika.adapters.asyncio_connection import AsyncioConnection
+from pika.exceptions import InvalidFrameError
 from pika.frame import Frame, Header, Method, ProtocolHeader, decode_frame
 from pika.spec import FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_METHOD, Basic
 
@@ -73,8 +74,25 @@ def read_frame(buffer: bytes) -> tuple[int, _Found]:
     try:
         return _read_message(buffer)
     except ValueError:
+        """pika has to read the first frame."""
+    try:
         found: tuple[int, _Found] = decode_frame(buffer)
-        return found
+    except InvalidFrameError:
+        raise
+    except Exception:  # noqa: BLE001 - pika has many, for example for a date in a header after the year 9999
+        return _read_without_properties(buffer)
+    return found
+
+
+def _read_without_properties(buffer: bytes) -> tuple[int, Header]:
+    """Read a frame of properties that pika cannot read: another program's, since they have no id then.
+
+    Otherwise the error would end the connection, and each next one when the message comes again.
+    """
+    kind, channel, size, _, _, body_size, _ = _PROPERTIES.unpack_from(buffer)
+    if kind != FRAME_HEADER:
+        raise InvalidFrameError(f"a frame of the type {kind} cannot be read")
+    return _FRAME.size + size + 1, Header(channel, body_size, BasicProperties())
 
 
 def _read_message(buffer: bytes) -> tuple[int, Delivery | None]:

@@ -150,7 +150,7 @@ class Sqs:
         detail = f"the message in queue {self._queue} is not one of Scrapeq's publishers: {why}"
         _log.error("foreign_message_dead_lettered queue=%s: %s", self._queue, why)
         attributes = {"reason": "bad_envelope", "detail": detail, "attempt": "1"}
-        message = Message(found["Body"].encode(errors="replace"), attributes)
+        message = Message(wire.foreign_data(found["Body"]), attributes)
         # The id of SQS, so that the dead letter has the same one if it is sent twice.
         copy = wire.StoredMessage(message, found["MessageId"].replace("-", ""), time.time(), 0)
         await self._move(lease, self._dead_letter_queues(), copy)

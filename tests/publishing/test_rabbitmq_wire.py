@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pika import spec
 
+from publishing.message_limits import MAX_DATA_BYTES
 from publishing.publisher import Message
 from publishing.rabbitmq import wire
 from publishing.rabbitmq.confirms import Confirms, NotConfirmed
@@ -44,7 +45,10 @@ def test_a_message_is_read_as_it_was_written(
         ({"message_id": "1", "headers": {"retries": 3}}, "'retries' is no text"),
         ({"message_id": "1", "headers": {wire.EARLIER_ATTEMPTS: "many"}}, "is no count"),
         ({"message_id": "1", "headers": {wire.EARLIER_ATTEMPTS: -1}}, "is no count"),
-        ({"message_id": "1", "headers": {str(n): "" for n in range(101)}}, "101 headers"),
+        ({"message_id": "1", "headers": {str(n): "" for n in range(101)}}, "101 attributes"),
+        ({"message_id": b"\xff"}, "no message_id"),
+        ({"message_id": "1", "headers": {b"\xff": "a"}}, "name of its header .* is no text"),
+        ({"message_id": "1", "headers": {"a": "b" * 100_000}}, "100002 bytes of attributes"),
         ({"message_id": "1", "timestamp": 1764567890123}, "timestamp is not in seconds"),
     ],
 )
@@ -57,7 +61,7 @@ def test_a_message_of_another_program_is_rejected(properties: dict[str, object],
 def test_a_message_of_more_bytes_than_pubsub_takes_is_rejected() -> None:
     """The size of a message is limited, as on Pub/Sub."""
     with pytest.raises(wire.ForeignMessage, match="10000001 bytes"):
-        wire.read(bytes(wire.MAX_DATA_BYTES + 1), pika.BasicProperties(message_id="1"))
+        wire.read(bytes(MAX_DATA_BYTES + 1), pika.BasicProperties(message_id="1"))
 
 
 def frame(number: int, *, multiple: bool, nack: bool) -> pika.frame.Method:

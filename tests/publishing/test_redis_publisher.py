@@ -12,8 +12,8 @@ import pytest
 
 from console.stack.ports import free_port
 from publishing.chunked_publisher import MAX_CHUNK_MESSAGES
+from publishing.message_limits import MAX_DATA_BYTES
 from publishing.publisher import Message, PublishUnconfirmed
-from publishing.redis import wire
 from publishing.redis.publisher import RedisPublisher
 from tests.publishing.unconfirmed import unconfirmed
 from tests.repository.tree import ROOT
@@ -26,6 +26,7 @@ GREENLETS = """
 from gevent import monkey
 monkey.patch_all()
 import gevent, sys
+from publishing.message_limits import MAX_DATA_BYTES
 from publishing.publisher import Message
 from publishing.redis.publisher import RedisPublisher
 publisher = RedisPublisher(sys.argv[1], sys.argv[2], timeout_seconds=120)
@@ -114,7 +115,7 @@ def test_one_message_that_is_too_large_does_not_stop_the_others(
     redis_server: RedisServer, topic: str, publishing_to_redis: Callable[..., RedisPublisher]
 ) -> None:
     """A message above the limit is refused with its size, and the others are confirmed."""
-    large = Message(b"x" * (wire.MAX_DATA_BYTES + 1), {})
+    large = Message(b"x" * (MAX_DATA_BYTES + 1), {})
     results = list(publishing_to_redis(topic).publish_all([MESSAGE, large, MESSAGE]))
     assert [isinstance(each, str) for each in results] == [True, False, True]
     assert "10000001 bytes of data; the maximum is 10000000" in str(results[1])

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from publishing.message_limits import MAX_DATA_BYTES
 from publishing.publisher import Message
 from publishing.redis import wire
 
@@ -32,7 +33,7 @@ VALID = {"message_id": "1", "published_at": 1.5, "attributes": {}}
         ([], "its fields are not data and properties"),
         ([b"data", b""], "its fields are not data and properties"),
         ([b"data", b"", b"properties", b"", b"more", b""], "its fields are not data and properties"),
-        ([b"data", b"x" * 10_000_001, b"properties", b"{}"], "10000001 bytes of data"),
+        ([b"data", b"x" * 10_000_001, b"properties", json.dumps(VALID).encode()], "10000001 bytes of data"),
         ([b"data", b"", b"properties", b" " * 1_000_001], "1000001 bytes of properties"),
     ],
 )
@@ -54,6 +55,7 @@ def test_an_entry_with_other_fields_is_foreign(fields: list[bytes], why: str) ->
         ({**VALID, "published_at": 1e300}, "its published_at is no time"),
         ({**VALID, "ordering_key": 1}, "its ordering_key is no text"),
         ({**VALID, "attributes": {"a": 1}}, "its attributes are no texts"),
+        ({**VALID, "attributes": {"a": "\ud800"}}, "lone surrogate"),
         ({**VALID, "attributes": None}, "its attributes are no texts"),
         ({**VALID, "attributes": {str(n): "" for n in range(101)}}, "it has 101 attributes"),
     ],
@@ -76,3 +78,9 @@ def test_the_data_of_a_foreign_entry_is_kept() -> None:
     """A dead letter of a foreign entry has its data, or all of its fields."""
     assert wire.foreign_data([b"data", b"\x00", b"x", b"1"]) == b"\x00"
     assert wire.foreign_data([b"a", b"1", b"b", b"2"]) == b"a=1\nb=2"
+
+
+def test_the_data_of_a_foreign_entry_is_cut_to_what_can_be_read() -> None:
+    """A dead letter of too much data would be foreign as well."""
+    data = wire.foreign_data([b"data", bytes(MAX_DATA_BYTES + 1)])
+    assert wire.read(list(wire.fields(Message(data, {}), "id"))).message.data == bytes(MAX_DATA_BYTES)

@@ -1,5 +1,6 @@
 """The publisher of SQS counts a message as sent only once all queues of its topic have it."""
 
+import random
 import socket
 import subprocess
 import sys
@@ -263,12 +264,11 @@ def test_messages_of_a_request_have_at_most_the_size_that_sqs_takes(
     scripted: ScriptedSqs, publishing: Publishing
 ) -> None:
     """Large messages are sent in several requests, each of at most 1 MiB; an even larger one is refused."""
-    large = Message(b"", {"text": "x" * 500_000})
+    large, too_large = (Message(random.Random(1).randbytes(size), {}) for size in (375_000, 1_000_000))
     results = list(publishing(scripted.url, "scrape-outcomes").publish_all([large] * 5))
     assert all(isinstance(result, str) for result in results)
     for call in scripted.sent("scrape-outcomes-ledger"):
         assert sum(map(len, call.bodies)) <= wire.MAX_BODY_BYTES
-    too_large = Message(b"", {"text": "x" * wire.MAX_BODY_BYTES})
     first, second = publishing(scripted.url, "scrape-outcomes").publish_all([too_large, MESSAGE])
     assert "the maximum is 1032192" in str(first)
     assert isinstance(second, str)

@@ -1,12 +1,15 @@
 """Messages survive the way through a message of SQS."""
 
 import json
+import random
 import re
+import string
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from publishing.message_limits import MAX_DATA_BYTES
 from publishing.publisher import Message
 from publishing.sqs import wire
 
@@ -17,7 +20,7 @@ ACCEPTED = re.compile(r"[\t\n\r -~]*")
 STORED = wire.StoredMessage(Message(b"{}", {}), "an-id", 0, 0)
 
 
-@given(MESSAGES, st.floats(0, 2**39), st.integers(0, 1000))
+@given(MESSAGES, st.floats(0, 2**32), st.integers(0, 1000))
 def test_a_message_is_read_as_it_was_written(message: Message, published_at: float, earlier: int) -> None:
     """Data, attributes, ordering key, id, time and attempts are kept, in characters that SQS accepts."""
     stored = wire.StoredMessage(message, "an-id", published_at, earlier)
@@ -38,10 +41,18 @@ def test_large_data_is_compressed(size: int) -> None:
 
 def test_a_message_that_would_not_fit_as_a_dead_letter_is_refused() -> None:
     """A message that is published leaves room for the reasons of its dead letter."""
-    attributes = {"a": "x" * (wire.MAX_BODY_BYTES - wire.RESERVED_BYTES)}
+    data = random.Random(1).randbytes((wire.MAX_BODY_BYTES - wire.RESERVED_BYTES) * 3 // 4)
     with pytest.raises(wire.TooLarge, match=f"the maximum is {wire.MAX_BODY_BYTES - wire.RESERVED_BYTES}"):
-        wire.write(Message(b"", attributes), "an-id")
-    assert wire.read(wire.write_copy(STORED._replace(message=Message(b"", attributes)))).message_id == "an-id"
+        wire.write(Message(data, {}), "an-id")
+    assert wire.read(wire.write_copy(STORED._replace(message=Message(data, {})))).message.data == data
+
+
+def test_a_foreign_message_fits_into_its_dead_letter() -> None:
+    """Whatever another program has sent, its dead letter can be sent, too."""
+    text = "".join(random.Random(1).choices(string.ascii_letters + string.punctuation, k=wire.MAX_BODY_BYTES))
+    data = wire.foreign_data(text)
+    assert text.encode().startswith(data)
+    assert wire.read(wire.write_copy(STORED._replace(message=Message(data, {})))).message.data == data
 
 
 def test_a_copy_that_sqs_would_not_take_is_refused() -> None:
@@ -58,6 +69,7 @@ def test_a_copy_that_sqs_would_not_take_is_refused() -> None:
         ({"messageId": ""}, "no messageId"),
         ({"publishTime": "now"}, "no time"),
         ({"publishTime": -1}, "no time"),
+        ({"publishTime": 2**33}, "no time"),
         ({"publishTime": True}, "no time"),
         ({"publishTime": float("nan")}, "no time"),
         ({"orderingKey": 1}, "orderingKey is no text"),
@@ -103,9 +115,9 @@ def test_a_text_of_another_program_is_rejected(body: str, why: str) -> None:
 @pytest.mark.parametrize("excess", [1, 1_000_000_000])
 def test_data_that_decompresses_to_too_much_is_rejected(excess: int) -> None:
     """A decompression bomb is an error, and is not decompressed to its end."""
-    size = min(wire.MAX_DATA_BYTES + excess, 100_000_000)
+    size = min(MAX_DATA_BYTES + excess, 100_000_000)
     body = wire.write_copy(STORED._replace(message=Message(bytes(size), {})))
-    with pytest.raises(wire.ForeignMessage, match=f"more than {wire.MAX_DATA_BYTES} bytes"):
+    with pytest.raises(wire.ForeignMessage, match=f"more than {MAX_DATA_BYTES} bytes"):
         wire.read(body)
 
 
