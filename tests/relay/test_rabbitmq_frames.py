@@ -1,6 +1,7 @@
 """The relay reads a message of RabbitMQ in one step, and finds the same in it as pika does."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -133,3 +134,16 @@ def test_a_frame_without_its_end_is_refused(number: int) -> None:
     frames[number] = frames[number][:-1] + b"\0"
     with pytest.raises(InvalidFrameError):
         read(b"".join(frames))
+
+
+def test_properties_that_pika_cannot_read_are_none() -> None:
+    """A header with a date after the year 9999 is read as one without properties, and the rest as ever."""
+    header = Header(1, 4, BasicProperties(headers={"when": datetime(2026, 1, 1, tzinfo=UTC)})).marshal()
+    seconds = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp()).to_bytes(8)
+    damaged = header.replace(seconds, (10**12).to_bytes(8))
+    assert damaged != header
+    frames = Method(1, Basic.Deliver("tag", 1, False, "topic", "")).marshal(), Body(1, b"body").marshal()
+    found = _all(frames[0] + damaged + frames[1], read_frame)
+    assert isinstance(found[1], Header)
+    assert (found[1].body_size, found[1].properties.headers) == (4, None)
+    assert isinstance(found[2], Body)
