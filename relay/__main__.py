@@ -11,12 +11,14 @@ from contract.faults import ConfidentialFault
 from localpubsub.backlog.retry_policy import RetryPolicy
 from localpubsub.clock import Clock
 from localpubsub.event_loop import new_event_loop, on_signal
+from localpubsub.open_files import OTHER_FILES, raise_limit
 from localpubsub.private_files import make_private_directory
 from localpubsub.push.tls import TlsContext
 from localpubsub.push.tokens import Tokens
 from localpubsub.push.window import PushWindow
 from relay.broker import CannotRelay
-from relay.deliveries import Deliveries, DeliveryPolicy
+from relay.deliveries import Deliveries
+from relay.delivery_policy import DeliveryPolicy
 from relay.http_app import make_app
 from relay.open_broker import BrokerKind, broker_kind
 from relay.options import parse
@@ -62,6 +64,7 @@ async def _serve(options: argparse.Namespace, kind: BrokerKind, redelivery: Rede
     stop = asyncio.Event()
     for name in ("SIGINT", "SIGTERM"):
         on_signal(name, stop.set)
+    raise_limit(options.window + OTHER_FILES)
     # Some messages wait here, so that the next one need not be fetched first when a push was answered. Of
     # each of several partitions as many are received as are pushed at a time, since all others may be empty.
     prefetch = options.window if redelivery.partitions > 1 else 2 * options.window

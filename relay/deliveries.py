@@ -10,44 +10,29 @@ import asyncio
 import logging
 import time
 from collections import deque
-from dataclasses import dataclass
 from typing import cast
 
-from localpubsub.backlog.retry_policy import RetryPolicy
+from localpubsub.log_throttle import LogThrottle
+from localpubsub.open_files import is_out_of_resources
 from localpubsub.push.backoff import PushBackoff
-from localpubsub.push.delivery import ACK_STATUSES
+from localpubsub.push.connection import Connection
+from localpubsub.push.delivery import ACK_STATUSES, FAILURE_PAUSE
 from localpubsub.push.tokens import Tokens
 from localpubsub.push.window import PushWindow
 from relay.broker import Broker, Received
 from relay.counters import Counters
 from relay.dead_letter import Answer, dead_letter_attributes
+from relay.delivery_policy import DeliveryPolicy
 from relay.push_request import AnswerConnection, AnswerEndpoint, body_of_push
 
-RELEASE_SECONDS = 5.0  #: time limit for the release of the messages whose pushes were ended at a stop
+RELEASE_SECONDS = 5.0  #: time limit for each release of messages at a stop: the broker may not answer
 CHECKS_PER_DEADLINE = 20  #: how often in an ack deadline the open pushes are checked for theirs
 
 _log = logging.getLogger("relay")
 
 
-@dataclass(frozen=True)
-class DeliveryPolicy:
-    """How messages are delivered.
-
-    Attributes:
-        subscription: the full name of the subscription, `projects/P/subscriptions/S`.
-        ack_deadline: seconds that a push may take.
-        max_attempts: number of deliveries after which a message is dead-lettered.
-        retry: seconds between two deliveries.
-        service_account: the email address in the tokens; `""` for pushes without a token.
-        audience: the audience of the tokens.
-    """
-
-    subscription: str
-    ack_deadline: float
-    max_attempts: int
-    retry: RetryPolicy
-    service_account: str = ""
-    audience: str = ""
+class _NotSent(Exception):
+    """This machine has no more files, ports or memory for a push, which is not the worker's fault."""
 
 
 class Deliveries:
@@ -79,7 +64,9 @@ class Deliveries:
         self._waiting = deque[Received]()
         self._keys: dict[str, deque[Received]] = {}
         self._senders: set[asyncio.Task[None]] = set()
+        self._connecting = set[asyncio.Timeout]()
         self._open: dict[Received, tuple[float, AnswerConnection]] = {}
+        self._failures = LogThrottle(_log)
         self._is_stopped = False
         self._resume: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
@@ -115,21 +102,27 @@ class Deliveries:
         self._endpoint.close()
 
     async def _release_unsent(self) -> None:
-        await self._broker.stop_taking()
-        unsent = [*self._waiting, *(each for waiting in self._keys.values() for each in waiting)]
-        self._waiting.clear()
-        self._keys.clear()
-        await asyncio.gather(*map(self._release, unsent))
+        try:
+            async with asyncio.timeout(RELEASE_SECONDS):
+                await self._broker.stop_taking()
+                unsent = [*self._waiting, *(each for waiting in self._keys.values() for each in waiting)]
+                self._waiting.clear()
+                self._keys.clear()
+                await asyncio.gather(*map(self._release, unsent))
+        except TimeoutError:
+            _log.error("messages_not_released: the broker does not answer; they come as further attempts")
 
     async def _end_pushes(self, grace: float) -> None:
         if self._senders:
             await asyncio.wait(self._senders, timeout=grace)
+        for limit in self._connecting:
+            limit.reschedule(self._loop.time())
         for _, connection in list(self._open.values()):
             connection.abort("the relay stops")
         if self._senders:
             await asyncio.wait(self._senders, timeout=RELEASE_SECONDS)
         for sender in list(self._senders):
-            sender.cancel()  # it still connects; its message returns when the broker's connection ends
+            sender.cancel()  # the broker does not answer
 
     def _wake(self) -> None:
         if self._is_stopped or self._is_paused():
@@ -139,7 +132,7 @@ class Deliveries:
 
     def _is_paused(self) -> bool:
         """Return whether pushes pause, since many failed; if so, wake up at the end of the pause."""
-        seconds = self._backoff.resume_at - time.time()
+        seconds = self._backoff.resume_at - time.monotonic()
         if seconds <= 0:
             return False
         if self._resume is None:
@@ -159,6 +152,9 @@ class Deliveries:
                 received = self._waiting.popleft()
                 try:
                     connection = await self._deliver(received, connection)
+                except _NotSent as error:
+                    self._postpone(received, error)
+                    continue
                 except Exception as error:  # noqa: BLE001 - an error of the relay: the message is delivered again
                     _log.exception("delivery_crashed message_id=%s error=%s", received.message_id, error)
                     await self._broker.return_later(received, self._policy.retry.delay(received.attempt))
@@ -187,9 +183,9 @@ class Deliveries:
             detail = f"all {received.attempt - 1} deliveries ended without an answer of the worker"
             await self._dead_letter(received, Answer(0, "", detail), received.attempt - 1)
             return connection
-        began = time.time()
+        began = time.monotonic()
         answer, connection = await self._push(received, connection)
-        seconds = time.time() - began
+        seconds = time.monotonic() - began
         if answer.status in ACK_STATUSES:
             self._window.record_ack(len(self._senders), seconds)
             self._backoff.record_ack()
@@ -221,13 +217,14 @@ class Deliveries:
         request = self._endpoint.request(body_of_push(received, policy.subscription), bearer)
         try:
             if connection is None or not connection.usable:
-                async with asyncio.timeout(policy.ack_deadline):
-                    found = self._endpoint.idle_connection() or await self._endpoint.connect()
+                found = self._endpoint.idle_connection() or await self._connect()
                 connection = cast("AnswerConnection", found)
             self._open[received] = (time.monotonic(), connection)
             self.counters.open = len(self._open)
             status = await connection.post(request)
-        except (OSError, TimeoutError) as error:
+        except OSError as error:
+            if is_out_of_resources(error):
+                raise _NotSent(str(error)) from error
             return Answer(0, "", str(error) or type(error).__name__), connection
         finally:
             self._open.pop(received, None)
@@ -235,6 +232,20 @@ class Deliveries:
         if status in ACK_STATUSES:
             return Answer(status), connection
         return Answer(status, *connection.reason_and_detail()), connection
+
+    async def _connect(self) -> Connection:
+        async with asyncio.timeout(self._policy.ack_deadline) as limit:
+            self._connecting.add(limit)
+            try:
+                return await self._endpoint.connect()
+            finally:
+                self._connecting.discard(limit)
+
+    def _postpone(self, received: Received, error: _NotSent) -> None:
+        """Push a message later, before all others of its key, without counting an attempt."""
+        self._failures.error("relay cannot push", error)
+        self._backoff.pause_until(time.monotonic() + FAILURE_PAUSE)
+        self._waiting.appendleft(received)
 
     async def _end_late_pushes(self) -> None:
         deadline = self._policy.ack_deadline

@@ -2,10 +2,13 @@
 
 import logging
 import ssl
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pika
 from pika import exceptions
+from pika.adapters.utils.connection_workflow import AMQPConnectorSocketConnectError
 
 from contract.broker_url import BrokerAddress, broker_address
 from contract.faults import ConfidentialFault
@@ -44,6 +47,35 @@ def connection_parameters(url: str, name: str) -> pika.URLParameters:
     if address.scheme == "amqps":
         parameters.ssl_options = pika.SSLOptions(tls_context(files), address.host)
     return parameters
+
+
+def report_missing_sockets(workflow: Any) -> None:  # noqa: ANN401 - pika is not typed
+    """Let an attempt to connect that gets no socket fail as all others do.
+
+    pika creates the socket in a callback of the event loop, and lets the error, for example too many open
+    files, escape into the loop. Then the attempt never ends, or the loop ends.
+
+    Args:
+        workflow: the attempts of a connection of pika, which have not begun.
+    """
+    make_connector = workflow._connector_factory  # noqa: SLF001 - pika has no public way to this
+
+    def make_reporting_connector() -> Any:  # noqa: ANN401 - as above
+        connector = make_connector()
+        start = connector.start
+
+        def start_or_report(
+            addr_record: object, conn_params: object, on_done: Callable[[BaseException], None]
+        ) -> None:
+            try:
+                start(addr_record, conn_params, on_done)
+            except OSError as error:
+                on_done(AMQPConnectorSocketConnectError(error))
+
+        connector.start = start_or_report
+        return connector
+
+    workflow._connector_factory = make_reporting_connector  # noqa: SLF001 - as above
 
 
 def _files(query: str, *, is_tls: bool) -> dict[str, str]:
@@ -98,7 +130,7 @@ def _cause(error: BaseException) -> BaseException:
     """Return the innermost exception: pika wraps those of each attempt to connect."""
     while True:
         inner = getattr(error, "exceptions", None) or ()
-        further = inner[-1] if inner else getattr(error, "exception", None)
+        further = inner[-1] if inner else getattr(error, "exception", None) or next(iter(error.args), None)
         if not isinstance(further, BaseException):
             return error
         error = further

@@ -16,7 +16,11 @@ from pika.adapters.select_connection import IOLoop
 
 from contract.broker_url import BrokerAddress, broker_address
 from publishing.rabbitmq.confirms import Confirms
-from publishing.rabbitmq.connection import connection_parameters, describe_failure
+from publishing.rabbitmq.connection import (
+    connection_parameters,
+    describe_failure,
+    report_missing_sockets,
+)
 
 MIN_PAUSE_SECONDS = 0.1  #: pause before the second attempt to connect; it doubles with each further one
 MAX_PAUSE_SECONDS = 5.0  #: longest pause between two attempts to connect
@@ -43,6 +47,12 @@ class Outgoing:
     body: bytes
     properties: pika.BasicProperties
     confirmed: Future[str] = field(default_factory=Future)
+
+
+class _Connection(pika.SelectConnection):  # type: ignore[misc] # pika is not typed
+    def _adapter_connect_stream(self) -> None:
+        super()._adapter_connect_stream()
+        report_missing_sockets(self._connection_workflow)
 
 
 class Sender:
@@ -107,7 +117,7 @@ class Sender:
         self._loop.close()
 
     def _connect(self) -> None:
-        self._connection = pika.SelectConnection(
+        self._connection = _Connection(
             self._parameters,
             on_open_callback=self._on_connection,
             on_open_error_callback=self._on_connection_lost,

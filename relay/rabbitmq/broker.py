@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -21,6 +22,7 @@ from relay.rabbitmq.shares import Shares
 from relay.rabbitmq.topology import check, retry_queue
 from relay.subscriptions import Subscription
 
+CLOSE_SECONDS = 5.0  #: time limit of the end of the connection, to which RabbitMQ may not answer
 RECONNECT_SECONDS = 1.0  #: pause before each further attempt to connect
 
 _log = logging.getLogger("relay")
@@ -79,7 +81,9 @@ class RabbitMq:
         connection.add_on_close_callback(lambda *_: closed.set())
         if connection.is_open:
             connection.close()
-            await closed.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await closed.wait()
 
     def holds(self, received: Received) -> bool:
         """See `Broker.holds`."""

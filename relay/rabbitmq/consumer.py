@@ -15,10 +15,12 @@ cancelled, even if that one has messages which are not settled.
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 import pika
+from pika import spec
 
 from contract.broker_url import BrokerAddress
 from contract.topology import DEAD_LETTER_TOPIC
@@ -33,6 +35,7 @@ from relay.rabbitmq.acknowledgements import Acknowledgements
 from relay.rabbitmq.native_dead_letter import with_reason
 from relay.subscriptions import Subscription
 
+CANCEL_SECONDS = 3.0  #: time limit of a cancellation, to which RabbitMQ does not answer during an alarm
 QUIET_SECONDS = 1.0  #: if nothing arrives for so long, RabbitMQ has sent all messages of a queue
 
 _log = logging.getLogger("relay")
@@ -117,13 +120,17 @@ class Consumer:
         return bool(self._channel.is_open)
 
     async def cancel(self) -> None:
-        """Receive nothing more; return once RabbitMQ has confirmed it. A second call does nothing."""
+        """Receive nothing more; return once RabbitMQ has confirmed it, or does not answer; only once."""
         if not self.is_open or self._is_cancelled:
             return
         self._is_cancelled = True
         self._channel.add_on_close_callback(lambda *_: self._left.set())
+        await self._let_nothing_come()  # RabbitMQ drops what it then sends, and counts it as a return
         self._leave()
-        await self._left.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CANCEL_SECONDS):
+                await self._left.wait()
+        self._acknowledgements.resume()
         if self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -242,13 +249,16 @@ class Consumer:
             self.queue, self._on_message, callback=lambda _: self._subscribed()
         )
 
-    async def _leave_when_settled(self) -> None:
+    async def _let_nothing_come(self) -> None:
+        """Hold acknowledgements back until RabbitMQ has sent all that earlier ones have made room for."""
         self._acknowledgements.hold()
         received = -1
         while received < len(self._acknowledgements) < self._prefetch:
-            # RabbitMQ may still be sending what earlier acknowledgements have made room for.
             received = len(self._acknowledgements)
             await asyncio.sleep(QUIET_SECONDS)
+
+    async def _leave_when_settled(self) -> None:
+        await self._let_nothing_come()
         if not self._is_cancelled:
             # Now the queue has no message for this consumer, or there is no room. What arrives later is new.
             self._put_aside = []
@@ -256,8 +266,15 @@ class Consumer:
 
     def _leave(self) -> None:
         tag, self._tag = self._tag, ""
-        if tag:
-            self._channel.basic_cancel(tag, self._on_left)
+        if tag and self.is_open:
+            # pika's basic_cancel would reject what RabbitMQ sends before its answer, and ignore what a quorum
+            # queue sends after it: each of these would cost an attempt.
+            cancel, answer = spec.Basic.Cancel(consumer_tag=tag), (spec.Basic.CancelOk, {"consumer_tag": tag})
+            self._channel._rpc(cancel, self._on_cancelled, [answer])  # noqa: SLF001 - see above
+
+    def _on_cancelled(self, _: pika.frame.Method) -> None:
+        # RabbitMQ answers this after it has sent the messages that were on their way.
+        self._channel.basic_qos(prefetch_count=self._prefetch, callback=self._on_left)
 
     def _on_left(self, _: pika.frame.Method) -> None:
         self._acknowledgements.resume()

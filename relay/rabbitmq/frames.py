@@ -17,6 +17,8 @@ from pika.exceptions import InvalidFrameError
 from pika.frame import Frame, Header, Method, ProtocolHeader, decode_frame
 from pika.spec import FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_METHOD, Basic
 
+from publishing.rabbitmq.connection import report_missing_sockets
+
 _FRAME = Struct(">BHI")  #: the begin of each frame: type, channel, size
 _DELIVER = Struct(">BHIIB")  #: begin of the frame, method, size of the consumer tag
 _DELIVERY_TAG = Struct(">Q?")  #: delivery tag, whether redelivered
@@ -50,6 +52,10 @@ class _LeftToPika(ValueError):
 
 class Connection(AsyncioConnection):  # type: ignore[misc] # pika is not typed
     """A connection of pika that reads a message in one step."""
+
+    def _adapter_connect_stream(self) -> None:
+        super()._adapter_connect_stream()
+        report_missing_sockets(self._connection_workflow)
 
     def _read_frame(self) -> tuple[int, _Found]:
         return read_frame(self._frame_buffer)

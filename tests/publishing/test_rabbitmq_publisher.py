@@ -36,6 +36,25 @@ gevent.joinall(tasks, raise_error=True)
 print(len({task.value for task in tasks}))
 """
 
+#: Publishes a message after its connection has ended while it may open no file, and another one when it may.
+NO_FILES = """
+import resource, sys
+from publishing.publisher import Message, PublishUnconfirmed
+from publishing.rabbitmq.publisher import RabbitMqPublisher
+publisher = RabbitMqPublisher(sys.argv[1], sys.argv[2], timeout_seconds=120)
+publisher.publish(Message(b"1", {}))
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+print("ready", flush=True)
+input()
+try:
+    publisher.publish(Message(b"2", {}), 3)
+except PublishUnconfirmed:
+    print("unconfirmed", flush=True)
+resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+print(publisher.publish(Message(b"3", {})))
+"""
+
 
 @pytest.fixture
 def topic(rabbitmq_server: RabbitMqServer) -> str:
@@ -116,6 +135,21 @@ def test_greenlets_publish_over_one_connection(
     done = subprocess.run(command, cwd=ROOT, env=variables, check=True, capture_output=True, text=True)
     assert done.stdout.split() == ["200"]
     assert len(stored(rabbitmq_server, topic)) == 200
+
+
+def test_too_many_open_files_do_not_end_the_publisher(rabbitmq_server: RabbitMqServer, topic: str) -> None:
+    """A connection for which there is no free file is opened later."""
+    command = [sys.executable, "-c", NO_FILES, rabbitmq_server.url, topic]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        rabbitmq_server.close_connections()
+        output, _ = process.communicate("\n")
+    answer, message_id = output.split()
+    assert answer == "unconfirmed"
+    assert message_id in {each.message_id for each in stored(rabbitmq_server, topic)}
 
 
 def test_for_topic_publishes_to_another_topic(

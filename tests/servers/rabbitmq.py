@@ -105,6 +105,19 @@ class RabbitMqServer:
         finally:
             self._control("eval", "{ok, _} = supervisor:restart_child(rabbit_sup, rabbit_fifo_dlx_sup).")
 
+    @contextmanager
+    def memory_alarm(self) -> Iterator[None]:
+        """Let RabbitMQ take no messages until the block ends, as if it had too little memory."""
+        self._control("set_vm_memory_high_watermark", "0.0000001")
+        try:
+            yield
+        finally:
+            self._control("set_vm_memory_high_watermark", "0.4")
+
+    def close_connections(self) -> None:
+        """End all connections of clients."""
+        self._control("close_all_connections", "a test")
+
     def _control(self, *arguments: str) -> str:
         command = [str(RABBITMQ.with_name("rabbitmqctl")), "-n", self.node.environment["RABBITMQ_NODENAME"]]
         environment = {**os.environ, **self.node.environment}
