@@ -14,6 +14,7 @@ from localpubsub.exports.bigquery_column import Column, SqlValue
 from localpubsub.exports.bigquery_row import Row, RowPlan, Table
 from localpubsub.protocol.json_text import dump_json, parse_json
 
+LOCK_SECONDS: Final = 5  #: how long to wait for another program that has locked a table
 CONNECT_SECONDS: Final = 10  #: maximum time of a connection's start
 #: Escapes in JSON that are no text in PostgreSQL: U+0000, and halves of surrogate pairs.
 _NO_TEXT: Final = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
@@ -93,6 +94,7 @@ class PostgresqlTables:
             self._opened = psycopg.connect(self._url, connect_timeout=CONNECT_SECONDS, autocommit=True)
             # A commit that is not on the disk would be lost with the server after its acknowledgement.
             self._opened.execute("SET synchronous_commit = on")
+            self._opened.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
         return self._opened
 
     def _table(self, plan: RowPlan) -> Table:

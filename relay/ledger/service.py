@@ -127,6 +127,6 @@ async def _serve(options: LedgerOptions, tables: LedgerTables, counters: LedgerC
             for writer in writers:
                 await writer.stop()
     finally:
-        for writer in writers:
-            await writer.broker.close()
+        # Each waits for what its broker still sends.
+        await asyncio.gather(*(writer.broker.close() for writer in writers))
         await ledger.close()

@@ -94,6 +94,20 @@ def test_a_killed_postgresql_costs_nothing(
     assert jobs(url) == list(range(600))
 
 
+def test_a_locked_table_is_an_outage_that_ends(broker: RelayedBroker, url: str, tmp_path: Path) -> None:
+    """While another program locks a table, the log says so, and the writer can be stopped."""
+    with (
+        running_ledger(broker.url, tmp_path / "log", ledger_url=url) as writer,
+        psycopg.connect(url) as other,
+    ):
+        other.execute("LOCK TABLE scrapeq.jobs IN ACCESS EXCLUSIVE MODE")
+        publish(broker, JOBS_TOPIC, 1)
+        wait_until(lambda: "ledger_not_written" in writer.output(), "the lock is logged")
+        assert writer.stop()["written"] == {}
+    with running_ledger(broker.url, tmp_path / "log", ledger_url=url):
+        wait_until(lambda: jobs(url) == [0], "it is written later")
+
+
 def test_a_database_that_refuses_is_one_sentence(broker: RelayedBroker, url: str, tmp_path: Path) -> None:
     """A database that does not exist is an error at the start, before anything is received."""
     result = run_scrapeq("ledger", "--broker", broker.url, "--ledger", f"{url}x", "--data", tmp_path)
