@@ -66,6 +66,7 @@ def broker_address(url: str) -> BrokerAddress:
     try:
         parts = urlsplit(url)
         port = parts.port
+        (parts.hostname or "").encode("idna")  # as the look-up of its address does
     except ValueError:
         raise ConfidentialFault(f"is not a URL, {example}") from None
     if parts.scheme not in DEFAULT_PORTS:

@@ -105,6 +105,7 @@ def _endpoint(text: str) -> str:
     try:
         parts = urlsplit(text)
         is_url = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+        (parts.hostname or "").encode("idna")  # as the look-up of its address does
     except ValueError:
         is_url = False
     if not is_url or not text.isascii() or not text.isprintable() or " " in text:

@@ -39,6 +39,8 @@ def test_the_address_of_a_url_is_shown_without_user_and_password(
         ("amqp://", "has no host"),
         ("amqp://user:secret@host:port", "is not a URL"),
         ("amqp://user:secret@[::1", "is not a URL"),
+        ("amqp://user:secret@a..b/", "is not a URL"),
+        (f"redis://user:secret@{'h' * 64}.example/", "is not a URL"),
         (f"amqp://user:secret@{'h' * 2000}", "at most 2000 characters"),
     ],
 )

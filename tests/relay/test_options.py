@@ -19,6 +19,7 @@ ENDPOINT = ("--endpoint", "http://127.0.0.1:1/")
         (URL, ("--endpoint", "127.0.0.1:8080"), "is not a URL"),
         (URL, ("--endpoint", "http://host/ HTTP/1.1"), "is not a URL"),
         (URL, ("--endpoint", "http://host:99999/"), "is not a URL"),
+        (URL, ("--endpoint", "http://a..b/"), "is not a URL"),
         (URL, (*ENDPOINT, "--window", "0"), "is not a whole number 1–32767"),
         (URL, (*ENDPOINT, "--max-attempts", "101"), "is not a whole number 1–100"),
         (URL, (*ENDPOINT, "--min-backoff", "20", "--max-backoff", "10"), "--max-backoff must not be less"),
@@ -55,6 +56,14 @@ def test_an_unreachable_broker_is_explained() -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("relay: RabbitMQ at 127.0.0.1:1 cannot be reached")
     assert "secret" not in done.stderr + done.stdout
+
+
+def test_a_refused_connection_is_explained() -> None:
+    """If nothing listens where BROKER_URL says, the sentence says so."""
+    for arguments in (ENDPOINT, ("--create",)):
+        done = run(URL, *arguments)
+        assert done.returncode == 2
+        assert "RabbitMQ at 127.0.0.1:1 cannot be reached: [Errno 111] Connection refused" in done.stderr
 
 
 def test_a_missing_queue_is_explained(rabbitmq_server: RabbitMqServer) -> None:
