@@ -63,7 +63,7 @@ def _keep(bound: socket.socket) -> None:
     """Keep a port for its server on Linux; other systems share none, so it is free again."""
     if sys.platform == "linux":
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        _kept.append(bound)
+        bound.detach()  # its file stays open
     else:
         bound.close()
 
