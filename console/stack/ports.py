@@ -16,8 +16,6 @@ LOOPBACK = "127.0.0.1"
 FREE_RANGE = range(20_000, 32_768)
 MAX_TRIES = 100  #: maximum number of random ports to try; then the kernel chooses a port
 
-_kept = list[socket.socket]()  #: the sockets that keep the free ports which were chosen
-
 
 def allocate_ports(wanted: Mapping[str, tuple[int, str]]) -> dict[str, int]:
     """Return a port for each purpose: the wanted one, or a free one instead of 0.
