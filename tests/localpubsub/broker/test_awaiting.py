@@ -1,8 +1,5 @@
 """Tests what happens while an operation awaits the disk: seeks, expiries, cancellations, refused writes."""
 
-import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -15,10 +12,8 @@ from localpubsub.protocol.messages import (
     CreateSnapshotRequest,
     PubsubMessage,
     RequestPb,
-    ResponsePb,
     SeekRequest,
     Snapshot,
-    StreamingPullRequest,
     Subscription,
     Topic,
 )
@@ -26,38 +21,13 @@ from localpubsub.pull.flow_control import FlowControl
 from localpubsub.pull.receive import PullLimits, receive
 from localpubsub.pull.streaming_pull import serve_stream
 from tests.localpubsub.broker.stepped_broker import NAME, TOPIC, SteppedBroker
+from tests.localpubsub.broker.stream_context import StreamContext
 
 if TYPE_CHECKING:
     from localpubsub.protocol.calls import Context
 
 SNAPSHOT = "projects/p/snapshots/nnn"
 ONE = PullLimits(max_messages=1, max_bytes=1000, lease_seconds=10)
-
-
-@pytest.fixture
-def stepped(tmp_path: Path) -> Iterator[SteppedBroker]:
-    """A broker that runs step by step."""
-    stepped = SteppedBroker(tmp_path / "db")
-    yield stepped
-    stepped.close()
-
-
-class StreamContext:
-    """The context of a stream whose subscriber sends one request and then only receives."""
-
-    def __init__(self, max_outstanding_messages: int) -> None:
-        request = StreamingPullRequest(subscription=NAME, stream_ack_deadline_seconds=600)
-        request.max_outstanding_messages = max_outstanding_messages
-        self._requests = iter([request])
-        self.received: list[bytes] = []  #: Data of all received messages.
-
-    async def read(self) -> RequestPb:
-        """Return the only request, and then nothing more."""
-        return next(self._requests, None) or await asyncio.get_running_loop().create_future()
-
-    async def write(self, response: ResponsePb) -> None:
-        """Receive a response."""
-        self.received += [each.message.data for each in response.received_messages]
 
 
 def open_stream(stepped: SteppedBroker, max_outstanding_messages: int) -> StreamContext:

@@ -1,8 +1,6 @@
 """Tests operations on many messages: they are done in slices, beside other calls, and survive SIGKILL."""
 
 import sqlite3
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,14 +15,6 @@ from tests.localpubsub.broker.stepped_broker import DEAD_TOPIC, NAME, TOPIC, Ste
 
 SNAPSHOT = "projects/p/snapshots/nnn"
 MANY = [b"%d" % number for number in range(20)]  #: Data of more messages than a slice has rows.
-
-
-@pytest.fixture
-def stepped(tmp_path: Path) -> Iterator[SteppedBroker]:
-    """A broker that runs step by step, with slices of two rows."""
-    stepped = SteppedBroker(tmp_path / "db")
-    yield stepped
-    stepped.close()
 
 
 def purge(stepped: SteppedBroker) -> RequestPb:

@@ -1,8 +1,5 @@
 """Tests resources that are deleted, and created again with the same name, while an operation awaits."""
 
-import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -15,14 +12,13 @@ from localpubsub.protocol.iam import Policy
 from localpubsub.protocol.messages import (
     CreateSnapshotRequest,
     PullRequest,
-    RequestPb,
     ResponsePb,
     Schema,
-    StreamingPullRequest,
     Subscription,
 )
 from localpubsub.pull.streaming_pull import serve_stream
 from tests.localpubsub.broker.stepped_broker import NAME, TOPIC, SteppedBroker
+from tests.localpubsub.broker.stream_context import StreamContext
 
 if TYPE_CHECKING:
     from localpubsub.protocol.calls import Context
@@ -31,31 +27,6 @@ if TYPE_CHECKING:
 SCHEMA = "projects/p/schemas/abc"
 OTHER = "projects/p/subscriptions/other"
 LATER = 100 * 86_400.0  #: Seconds after which unused subscriptions and all snapshots have expired.
-
-
-@pytest.fixture
-def stepped(tmp_path: Path) -> Iterator[SteppedBroker]:
-    """A broker that runs step by step."""
-    stepped = SteppedBroker(tmp_path / "db")
-    yield stepped
-    stepped.close()
-
-
-class PatientContext:
-    """The context of a call that never ends by itself; as a stream, it has one request."""
-
-    def __init__(self) -> None:
-        self._requests = iter([StreamingPullRequest(subscription=NAME, stream_ack_deadline_seconds=600)])
-
-    async def read(self) -> RequestPb:
-        """Return the only request, and then nothing more."""
-        return next(self._requests, None) or await asyncio.get_running_loop().create_future()
-
-    async def write(self, response: ResponsePb) -> None:
-        """Receive a response."""
-
-    def time_remaining(self) -> None:
-        """Return no deadline."""
 
 
 def recreate(stepped: SteppedBroker, name: str = NAME) -> None:
@@ -69,7 +40,7 @@ def recreate(stepped: SteppedBroker, name: str = NAME) -> None:
 def test_stream_of_a_replaced_subscription_ends(stepped: SteppedBroker) -> None:
     """A stream does not wait for ever on a subscription that another one of the same name has replaced."""
     stepped.create()
-    find, context = stepped.broker.catalogue.subscription, cast("Context", PatientContext())
+    find, context = stepped.broker.catalogue.subscription, cast("Context", StreamContext())
     stream = stepped.start(serve_stream(stepped.broker, find, context))
     recreate(stepped)
     assert isinstance(stream.exception(), NotFound)
@@ -80,7 +51,7 @@ def test_pull_of_a_replaced_subscription_ends(stepped: SteppedBroker) -> None:
     stepped.create()
     request = PullRequest(subscription=NAME, max_messages=1)
     service = SubscriberService(stepped.broker)
-    pull = stepped.start(service.pull(request, cast("Context", PatientContext())))
+    pull = stepped.start(service.pull(request, cast("Context", StreamContext())))
     recreate(stepped)
     assert isinstance(pull.exception(), NotFound)
 
