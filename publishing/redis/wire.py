@@ -94,8 +94,9 @@ def foreign_data(found: list[bytes]) -> bytes:
     It is cut to what a message can have, so that the dead letter is not foreign, too.
     """
     by_name = dict(zip(found[::2], found[1::2], strict=True))
-    fields_as_text = b"\n".join(name + b"=" + value for name, value in by_name.items())
-    return by_name.get(DATA, fields_as_text)[:MAX_DATA_BYTES]
+    if DATA in by_name:
+        return by_name[DATA][:MAX_DATA_BYTES]
+    return b"\n".join(name + b"=" + value for name, value in by_name.items())[:MAX_DATA_BYTES]
 
 
 def _properties(found: bytes) -> dict[str, Any]:
