@@ -3,11 +3,12 @@
 import argparse
 import os
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from contract.broker_url import broker_address
 from contract.faults import ConfidentialFault
 from contract.topology import DISPATCH_SUBSCRIPTION, PUSH_SUBSCRIPTION
+from localpubsub.errors import InvalidArgument
+from localpubsub.resources.limits import check_endpoint
 
 MAX_WINDOW = 32_767  #: twice as many messages are received, and RabbitMQ's prefetch count has 16 bits
 MAX_PARTITIONS = 64  #: so each has at least four of the slots (publishing/rabbitmq/wire.py)
@@ -103,11 +104,11 @@ class _number:  # noqa: N801 - it is used as a function, and argparse shows its 
 
 def _endpoint(text: str) -> str:
     try:
-        parts = urlsplit(text)
-        is_url = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
-        (parts.hostname or "").encode("idna")  # as the look-up of its address does
-    except ValueError:
+        check_endpoint(text)
+    except InvalidArgument:
         is_url = False
-    if not is_url or not text.isascii() or not text.isprintable() or " " in text:
+    else:
+        is_url = text.isprintable()
+    if not is_url:
         raise argparse.ArgumentTypeError(f"{text!r} is not a URL such as http://127.0.0.1:8080/")
     return text

@@ -96,14 +96,9 @@ class RabbitMqServer:
             f' {backend}:set_permissions({name}, <<"/">>, {rules}, <<"test">>).',
         )
 
-    @contextmanager
-    def no_at_least_once(self) -> Iterator[None]:
-        """End all processes of at-least-once dead-lettering, as after the failure in docs/brokers.md."""
+    def end_dead_lettering(self) -> None:
+        """End all processes of at-least-once dead-lettering until a restart, as in docs/brokers.md."""
         self._control("eval", "ok = supervisor:terminate_child(rabbit_sup, rabbit_fifo_dlx_sup).")
-        try:
-            yield
-        finally:
-            self._control("eval", "{ok, _} = supervisor:restart_child(rabbit_sup, rabbit_fifo_dlx_sup).")
 
     @contextmanager
     def memory_alarm(self) -> Iterator[None]:
